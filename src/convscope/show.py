@@ -1,0 +1,75 @@
+"""Showable: what a result gains by saying `document()`. The one place where a value meets a renderer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from convscope.core.document import Document
+
+DEFAULT_DIGITS = 4
+
+
+class Showable(ABC):
+    """A result that can be shown: on the terminal, as Markdown, LaTeX, HTML or PDF, in a notebook.
+
+    A subclass says `document()`; every renderer reads that same document.
+    """
+
+    @abstractmethod
+    def document(self) -> Document:
+        """The result as a document: facts and sentences, nothing rendered yet."""
+
+    def to_text(self, digits: int = DEFAULT_DIGITS, width: int = 100) -> str:
+        """Plain text as the terminal shows it, without colour, `width` columns wide."""
+        from convscope.render.terminal import to_text
+
+        return to_text(self.document(), digits=digits, width=width)
+
+    def to_markdown(self, digits: int = DEFAULT_DIGITS) -> str:
+        """GitHub-flavoured Markdown, formulas in dollars; pictures are named as `save` writes them."""
+        from convscope.render.markdown import to_markdown
+
+        return to_markdown(self.document(), digits=digits)
+
+    def to_latex(self, digits: int = DEFAULT_DIGITS) -> str:
+        """A LaTeX file that compiles with standard packages only; pictures as `save` writes them."""
+        from convscope.render.latex import to_latex
+
+        return to_latex(self.document(), digits=digits)
+
+    def to_html(self, digits: int = DEFAULT_DIGITS) -> str:
+        """One self-contained HTML page; formulas are MathML, nothing is fetched, no script is needed."""
+        from convscope.render.html import to_html
+
+        return to_html(self.document(), digits=digits)
+
+    def to_pdf(self, path: str | PathLike[str], digits: int = DEFAULT_DIGITS) -> Path:
+        """Write a PDF to `path` and return it.
+
+        Raises:
+            MissingExtraError: the extra ``pdf`` (the typst package) is not installed.
+        """
+        from convscope.render.files import write_document
+
+        return write_document(self.document(), Path(path), format="pdf", digits=digits)
+
+    def save(self, path: str | PathLike[str], digits: int = DEFAULT_DIGITS) -> Path:
+        """Write the file its suffix names (.md, .tex, .html, .pdf, .txt), with its pictures beside it."""
+        from convscope.render.files import write_document
+
+        return write_document(self.document(), Path(path), digits=digits)
+
+    def _repr_html_(self) -> str:
+        from convscope.render.html import to_fragment
+
+        return to_fragment(self.document(), digits=DEFAULT_DIGITS)
+
+    def _repr_latex_(self) -> str:
+        from convscope.render.latex import to_fragment
+
+        return to_fragment(self.document(), digits=DEFAULT_DIGITS)
