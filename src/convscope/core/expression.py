@@ -187,7 +187,8 @@ def equation(*parts: Operand) -> Relation:
     ('=',)
     """
     nodes = tuple(as_expression(part) for part in parts)
-    return Relation(nodes, ("=",) * (len(nodes) - 1))
+    equals: RelationSign = "="
+    return Relation(nodes, (equals,) * (len(nodes) - 1))
 
 
 def as_expression(value: Operand) -> Expression:

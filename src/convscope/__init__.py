@@ -1,0 +1,110 @@
+"""convscope shows the work of convolution, from one kernel to a whole network.
+
+Every public name is importable from here and is loaded only when it is first used, so that
+``import convscope`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from convscope.version import __version__
+
+if TYPE_CHECKING:
+    from convscope.core.array import ExactArray as ExactArray
+    from convscope.core.convolution import Conv as Conv
+    from convscope.core.convolution import ConvTranspose as ConvTranspose
+    from convscope.core.derivation import Derivation as Derivation
+    from convscope.core.document import Document as Document
+    from convscope.core.kernel import Kernel as Kernel
+    from convscope.core.layer import Layer as Layer
+    from convscope.core.network import Network as Network
+    from convscope.core.pointwise import ELU as ELU
+    from convscope.core.pointwise import GELU as GELU
+    from convscope.core.pointwise import SELU as SELU
+    from convscope.core.pointwise import Dropout as Dropout
+    from convscope.core.pointwise import Hardtanh as Hardtanh
+    from convscope.core.pointwise import Identity as Identity
+    from convscope.core.pointwise import LeakyReLU as LeakyReLU
+    from convscope.core.pointwise import LogSigmoid as LogSigmoid
+    from convscope.core.pointwise import LogSoftmax as LogSoftmax
+    from convscope.core.pointwise import PReLU as PReLU
+    from convscope.core.pointwise import ReLU as ReLU
+    from convscope.core.pointwise import ReLU6 as ReLU6
+    from convscope.core.pointwise import Sigmoid as Sigmoid
+    from convscope.core.pointwise import SiLU as SiLU
+    from convscope.core.pointwise import Softmax as Softmax
+    from convscope.core.pointwise import Softmin as Softmin
+    from convscope.core.pointwise import Softplus as Softplus
+    from convscope.core.pointwise import Softsign as Softsign
+    from convscope.core.pointwise import Tanh as Tanh
+    from convscope.core.pooling import AdaptiveAvgPool as AdaptiveAvgPool
+    from convscope.core.pooling import AdaptiveMaxPool as AdaptiveMaxPool
+    from convscope.core.pooling import AvgPool as AvgPool
+    from convscope.core.pooling import GlobalAvgPool as GlobalAvgPool
+    from convscope.core.pooling import GlobalMaxPool as GlobalMaxPool
+    from convscope.core.pooling import LpPool as LpPool
+    from convscope.core.pooling import MaxPool as MaxPool
+    from convscope.core.reading import kernel as kernel
+    from convscope.core.reading import matrix as matrix
+    from convscope.core.structural import Add as Add
+    from convscope.core.structural import BatchNorm as BatchNorm
+    from convscope.core.structural import Concat as Concat
+    from convscope.core.structural import Flatten as Flatten
+    from convscope.core.structural import Linear as Linear
+    from convscope.core.structural import Pad as Pad
+    from convscope.core.structural import Upsample as Upsample
+    from convscope.errors import ConvscopeError as ConvscopeError
+    from convscope.errors import InputError as InputError
+    from convscope.errors import MissingExtraError as MissingExtraError
+    from convscope.errors import ShapeError as ShapeError
+    from convscope.errors import UnsupportedError as UnsupportedError
+    from convscope.importers import network as network
+    from convscope.problems import load_problems as load_problems
+    from convscope.rules.shape import output_size as output_size
+    from convscope.worked.solution import Solution as Solution
+    from convscope.worked.solution import solve as solve
+
+# Module -> the public names it holds. The block above says the same to type checkers; a test
+# holds the two together.
+_HOMES = {
+    "core.array": ("ExactArray",),
+    "core.convolution": ("Conv", "ConvTranspose"),
+    "core.derivation": ("Derivation",),
+    "core.document": ("Document",),
+    "core.kernel": ("Kernel",),
+    "core.layer": ("Layer",),
+    "core.network": ("Network",),
+    "core.pointwise": (
+        "Dropout", "ELU", "GELU", "Hardtanh", "Identity", "LeakyReLU", "LogSigmoid", "LogSoftmax", "PReLU",
+        "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softmin", "Softplus", "Softsign", "Tanh",
+    ),
+    "core.pooling": (
+        "AdaptiveAvgPool", "AdaptiveMaxPool", "AvgPool", "GlobalAvgPool", "GlobalMaxPool", "LpPool",
+        "MaxPool",
+    ),
+    "core.reading": ("kernel", "matrix"),
+    "core.structural": ("Add", "BatchNorm", "Concat", "Flatten", "Linear", "Pad", "Upsample"),
+    "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
+    "importers": ("network",),
+    "problems": ("load_problems",),
+    "rules.shape": ("output_size",),
+    "worked.solution": ("Solution", "solve"),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - the names are strings
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'convscope' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"convscope.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

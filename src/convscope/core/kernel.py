@@ -1,0 +1,61 @@
+"""Kernels: small exact arrays of weights with a name and, where they come from a paper, a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from convscope.core.array import ExactArray
+from convscope.errors import ShapeError
+
+MAX_RANK = 3
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel: exact weights, one to three axes, for one input channel and one output channel.
+
+    Attributes:
+        weights: the taps, as given; a layer's `flip` decides whether they are rotated by 180°.
+        name: what it is called, for headings; may be empty.
+        source: the paper or library it comes from; may be empty.
+    """
+
+    weights: ExactArray
+    name: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.weights.ndim <= MAX_RANK:
+            raise ShapeError(
+                f"a kernel of {self.weights.ndim} axes (shape {self.weights.shape}) is not allowed; "
+                f"kernels have 1 to {MAX_RANK} axes, weights with channels go to Conv as an array"
+            )
+        if not self.weights.size:
+            raise ShapeError(f"a kernel of shape {self.weights.shape} is empty; it needs at least one tap")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes, in taps."""
+        return self.weights.shape
+
+    @property
+    def rank(self) -> int:
+        """The number of axes: 2 for pictures."""
+        return self.weights.ndim
+
+    def rotated(self) -> Kernel:
+        """The kernel turned by 180°: every axis reversed, the step true convolution takes first."""
+        turned = self.weights.rearranged(np.flip)
+        return Kernel(turned, self.name, self.source)
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[np.generic]:  # noqa: FBT001
+        return self.weights.__array__(dtype, copy)
+
+    def __repr__(self) -> str:
+        name = f", name={self.name!r}" if self.name else ""
+        return f"kernel({repr(self.weights).removeprefix('matrix(').removesuffix(')')}{name})"
