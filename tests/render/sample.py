@@ -160,7 +160,7 @@ def every_expression() -> tuple[Expression, ...]:
         equation(
             Power(Sum((n, Number(Fraction(1)))), Quotient(n, Number(Fraction(2)))), Power(Power(n, k), s)
         ),
-        equation(Power(Number(Fraction(1, 3)), Number(Fraction(2))), Fraction(1, 9), Fraction(1111, 9999)),
+        equation(Power(Number(Fraction(1, 3)), Number(Fraction(2))), Fraction(1, 9), Fraction(1111, 9998)),
         equation(Root(Sum((Power(n, Number(Fraction(2))), Power(k, Number(Fraction(2))))))),
         Relation((Ceiling(Quotient(n, k)), Floor(Quotient(n, k)) + 1, Absolute(Negative(n))), ("≤", "≤")),
         Relation((n, k, s, Number(Fraction(1)), Number(Fraction(2))), ("<", ">", "≥", "≠")),

@@ -106,3 +106,10 @@ def signs_as_shown(relation: Relation, digits: int) -> tuple[RelationSign, ...]:
         "≈" if sign == "=" and (before or after) else sign
         for sign, before, after in zip(relation.signs, rounded, rounded[1:], strict=False)
     )
+
+
+def chain(writer: Writer, relation: Relation) -> Iterator[tuple[str, str]]:
+    """The written parts of a chain, each led by its sign as it may be shown; the first has none."""
+    signs: tuple[str, ...] = ("", *signs_as_shown(relation, writer.digits))
+    for sign, part in zip(signs, relation.parts, strict=True):
+        yield sign, writer.place(part, PRECEDENCE[Relation] + 1)
