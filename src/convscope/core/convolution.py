@@ -17,6 +17,7 @@ from convscope.core.layer import (
     Layer,
     Padding,
     PaddingLike,
+    Pair,
     option_axes,
     option_choice,
     option_flag,
@@ -259,7 +260,7 @@ class ConvTranspose(_Convolution):
     out_channels: int
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
-    padding: Padding
+    padding: tuple[Pair, ...]
     output_padding: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int

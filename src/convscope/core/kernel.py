@@ -52,8 +52,10 @@ class Kernel:
         return Kernel(turned, self.name, self.source)
 
     def __array__(
-        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
-    ) -> npt.NDArray[np.generic]:  # noqa: FBT001
+        self,
+        dtype: npt.DTypeLike | None = None,
+        copy: bool | None = None,  # noqa: FBT001 - NumPy's protocol
+    ) -> npt.NDArray[np.generic]:
         return self.weights.__array__(dtype, copy)
 
     def __repr__(self) -> str:

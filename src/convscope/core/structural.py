@@ -13,8 +13,8 @@ from convscope.core.layer import (
     Axes,
     ExactLike,
     Layer,
-    Padding,
     PaddingLike,
+    Pair,
     option_axes,
     option_choice,
     option_flag,
@@ -292,7 +292,7 @@ class Pad(Layer):
 
     title: ClassVar[str] = "padding"
 
-    padding: Padding
+    padding: tuple[Pair, ...]
     padding_mode: str
     padding_value: Fraction
     rank: int | None

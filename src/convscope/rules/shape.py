@@ -1,0 +1,386 @@
+"""The shape of a layer's output: one table from layer type to rule.
+
+A shape here is that of one item without its batch axis: ``(C, *spatial)`` for feature maps,
+``(features,)`` for vectors. Each rule returns a `ShapeResult`: the shape, and for each axis the
+facts that lead to it, from which a derivation is written when one is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from convscope.core import pointwise
+from convscope.core.convolution import Conv, ConvTranspose
+from convscope.core.derivation import Derivation, Step
+from convscope.core.document import Block, Text, text
+from convscope.core.expression import Expression, Floor, equation, sizes
+from convscope.core.layer import Axes, Layer, PaddingLike
+from convscope.core.pooling import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    LpPool,
+    MaxPool,
+)
+from convscope.core.structural import (
+    Add,
+    BatchNorm,
+    Concat,
+    Flatten,
+    Linear,
+    Pad,
+    Upsample,
+    flattened_axes,
+)
+from convscope.errors import InputError, ShapeError, UnsupportedError
+from convscope.rules.formula import Fact
+from convscope.rules.window import AXIS_NAMES, Axis, padded_axes, transposed_axes, window_axes
+
+Shape: TypeAlias = tuple[int, ...]
+
+# An axis longer than this belongs to no network; its product would only feed absurd totals.
+MAX_LENGTH = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeResult:
+    """The output shape of a layer and what it follows from.
+
+    Attributes:
+        shape: without the batch axis.
+        channels: why there are so many channels or features, in words.
+        axes: the spatial axes, each with the facts that lead to its length.
+    """
+
+    shape: Shape
+    channels: Text = ()
+    axes: tuple[Axis, ...] = ()
+
+    def steps(self) -> tuple[Step, ...]:
+        """The formula of each axis with numbers filled in; axes alike are derived once."""
+        steps = [Step(self.channels)] if self.channels else []
+        names = AXIS_NAMES.get(len(self.axes), ())
+        groups: dict[tuple[Fact, ...], list[str]] = {}
+        for name, axis in zip(names, self.axes, strict=True):
+            groups.setdefault(axis.facts, []).append(name)
+        for facts, members in groups.items():
+            steps.append(Step(text(f"{' and '.join(members).capitalize()}:"), axis_blocks(facts)))
+            steps += [
+                Step(remark) for fact in facts for remark in (fact.because, drop_remark(fact)) if remark
+            ]
+        return tuple(steps)
+
+
+def axis_blocks(facts: Sequence[Fact]) -> tuple[Block, ...]:
+    """The formulas of one axis."""
+    return tuple(fact.display() for fact in facts)
+
+
+def drop_remark(fact: Fact) -> Text:
+    """What the floor of a window count leaves unread, in input cells; empty when nothing."""
+    if "s" not in fact.arguments or not fact.dropped():
+        return ()
+    cells = int(fact.dropped() * fact.arguments["s"])
+    if cells <= 0:
+        return ()
+    noun = "cell" if cells == 1 else "cells"
+    return text("The floor drops ", cells, f" {noun} at the end of the axis: no window reaches them.")
+
+
+# --- the rules --------------------------------------------------------------------------------
+
+
+def _spatial(layer: Layer, shape: Shape) -> Shape:
+    if len(shape) < 2:
+        raise ShapeError(
+            f"{type(layer).__name__}: it needs feature maps (channels and 1 to 3 spatial axes), "
+            f"got a vector of {shape[0]}"
+        )
+    return shape[1:]
+
+
+def check_channels(layer: Conv | ConvTranspose, channels: int) -> None:
+    """Refuse an input whose channels the layer's weights or groups do not fit.
+
+    Raises:
+        ShapeError: with the channels that would fit.
+    """
+    name = type(layer).__name__
+    if layer.in_channels is not None and layer.in_channels != channels:
+        grouped = f" in {layer.groups} groups" if layer.groups > 1 else ""
+        raise ShapeError(
+            f"{name}: the weights are for {layer.in_channels} input channels{grouped} but the input has {channels}"
+        )
+    if channels % layer.groups:
+        allowed = ", ".join(str(g) for g in range(1, min(channels, layer.out_channels, 4096) + 1)
+                            if channels % g == 0 and layer.out_channels % g == 0)  # fmt: skip
+        raise ShapeError(
+            f"{name}: in_channels={channels} is not divisible by groups={layer.groups}; groups may be {allowed}"
+        )
+
+
+def _conv(layer: Conv, shapes: Sequence[Shape]) -> ShapeResult:
+    spatial = _spatial(layer, shapes[0])
+    check_channels(layer, shapes[0][0])
+    axes = window_axes(layer, spatial)
+    why = text("Channels: one for each of the ", layer.out_channels, " kernels.")
+    return ShapeResult((layer.out_channels, *(axis.size for axis in axes)), why, axes)
+
+
+def _conv_transpose(layer: ConvTranspose, shapes: Sequence[Shape]) -> ShapeResult:
+    spatial = _spatial(layer, shapes[0])
+    check_channels(layer, shapes[0][0])
+    axes = transposed_axes(layer, spatial)
+    why = text("Channels: one for each of the ", layer.out_channels, " kernels.")
+    return ShapeResult((layer.out_channels, *(axis.size for axis in axes)), why, axes)
+
+
+def _pool(layer: MaxPool | AvgPool | LpPool, shapes: Sequence[Shape]) -> ShapeResult:
+    axes = window_axes(layer, _spatial(layer, shapes[0]))
+    why = text("Channels: pooling keeps all ", shapes[0][0], ".")
+    return ShapeResult((shapes[0][0], *(axis.size for axis in axes)), why, axes)
+
+
+def _adaptive(layer: AdaptiveAvgPool | AdaptiveMaxPool, shapes: Sequence[Shape]) -> ShapeResult:
+    size = layer.for_rank(len(_spatial(layer, shapes[0]))).output_size
+    why = text("The windows are chosen to give ", sizes(size), " cells whatever the input.")
+    return ShapeResult((shapes[0][0], *size), why)
+
+
+def _global(layer: GlobalAvgPool | GlobalMaxPool, shapes: Sequence[Shape]) -> ShapeResult:
+    ones = (1,) * len(_spatial(layer, shapes[0]))
+    return ShapeResult((shapes[0][0], *ones), text("One window covers the whole of each channel."))
+
+
+def _unchanged(layer: Layer, shapes: Sequence[Shape]) -> ShapeResult:  # noqa: ARG001 - a rule's signature
+    return ShapeResult(shapes[0], text("The shape stays as it is."))
+
+
+def _batch_norm(layer: BatchNorm, shapes: Sequence[Shape]) -> ShapeResult:
+    if layer.num_features is not None and layer.num_features != shapes[0][0]:
+        raise ShapeError(
+            f"BatchNorm: it has statistics for {layer.num_features} channels but the input has {shapes[0][0]}"
+        )
+    return _unchanged(layer, shapes)
+
+
+def _prelu(layer: pointwise.PReLU, shapes: Sequence[Shape]) -> ShapeResult:
+    if layer.weight.size not in (1, shapes[0][0]):
+        raise ShapeError(
+            f"PReLU: it has {layer.weight.size} slopes but the input has {shapes[0][0]} channels"
+        )
+    return _unchanged(layer, shapes)
+
+
+def _flatten(layer: Flatten, shapes: Sequence[Shape]) -> ShapeResult:
+    first, last, shape = flattened_axes(layer, shapes[0], has_batch=False)
+    lengths = shapes[0][first : last + 1]
+    return ShapeResult(
+        shape, text("Row by row into one axis: ", equation(sizes(lengths), math.prod(lengths)), ".")
+    )
+
+
+def _linear(layer: Linear, shapes: Sequence[Shape]) -> ShapeResult:
+    if layer.in_features is not None and layer.in_features != shapes[0][-1]:
+        hint = " (flatten first?)" if len(shapes[0]) > 1 and math.prod(shapes[0]) == layer.in_features else ""
+        raise ShapeError(
+            f"Linear: the weights are for {layer.in_features} features but the input's last axis has "
+            f"{shapes[0][-1]}{hint}"
+        )
+    why = text("One output for each of the ", layer.out_features, " rows of weights.")
+    return ShapeResult((*shapes[0][:-1], layer.out_features), why)
+
+
+def _add(layer: Add, shapes: Sequence[Shape]) -> ShapeResult:  # noqa: ARG001 - a rule's signature
+    if len(set(shapes)) > 1:
+        told = " and ".join("×".join(map(str, shape)) for shape in dict.fromkeys(shapes))
+        raise ShapeError(f"Add: the inputs have shapes {told}; they must all be the same")
+    return ShapeResult(shapes[0], text("Cell by cell, so the shape stays as it is."))
+
+
+def _concat(layer: Concat, shapes: Sequence[Shape]) -> ShapeResult:
+    axis = layer.dim - 1 if layer.dim > 0 else layer.dim + len(shapes[0])
+    ranks = {len(shape) for shape in shapes}
+    if len(ranks) > 1 or not 0 <= axis < len(shapes[0]):
+        raise ShapeError(
+            f"Concat: dim={layer.dim} is not an axis of every input (shapes {', '.join(map(str, shapes))})"
+        )
+    if len({(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
+        told = " and ".join("×".join(map(str, shape)) for shape in dict.fromkeys(shapes))
+        raise ShapeError(f"Concat: the inputs have shapes {told}; they must agree in every axis but one")
+    lengths = [shape[axis] for shape in shapes]
+    total: Expression = sum((sizes((n,)) for n in lengths[1:]), sizes((lengths[0],)))
+    shape = (*shapes[0][:axis], sum(lengths), *shapes[0][axis + 1 :])
+    return ShapeResult(shape, text("Joined along one axis: ", equation(total, sum(lengths)), "."))
+
+
+def _scaled(n: Any, f: Any) -> Any:  # noqa: ANN401 - run on numbers and on symbols
+    product = n * f
+    return Floor(product) if isinstance(product, Expression) else math.floor(product)
+
+
+def _upsample(layer: Upsample, shapes: Sequence[Shape]) -> ShapeResult:
+    spatial = _spatial(layer, shapes[0])
+    layer = layer.for_rank(len(spatial))
+    if layer.size is not None:
+        return ShapeResult(
+            (shapes[0][0], *layer.size), text("The output size is given: ", sizes(layer.size), ".")
+        )
+    axes = tuple(
+        Axis((Fact("n_out", _scaled, {"n": n, "f": factor}),))
+        for n, factor in zip(spatial, layer.scale_factor or (), strict=True)
+    )
+    return ShapeResult((shapes[0][0], *(axis.size for axis in axes)), (), axes)
+
+
+def _pad(layer: Pad, shapes: Sequence[Shape]) -> ShapeResult:
+    axes = padded_axes(layer, _spatial(layer, shapes[0]))
+    return ShapeResult((shapes[0][0], *(axis.size for axis in axes)), (), axes)
+
+
+SHAPE_RULES: dict[type[Layer], Callable[[Any, Sequence[Shape]], ShapeResult]] = {
+    Conv: _conv,
+    ConvTranspose: _conv_transpose,
+    MaxPool: _pool,
+    AvgPool: _pool,
+    LpPool: _pool,
+    AdaptiveAvgPool: _adaptive,
+    AdaptiveMaxPool: _adaptive,
+    GlobalAvgPool: _global,
+    GlobalMaxPool: _global,
+    Flatten: _flatten,
+    Linear: _linear,
+    BatchNorm: _batch_norm,
+    Add: _add,
+    Concat: _concat,
+    Upsample: _upsample,
+    Pad: _pad,
+    pointwise.PReLU: _prelu,
+    **dict.fromkeys(
+        (
+            pointwise.Identity,
+            pointwise.Dropout,
+            pointwise.ReLU,
+            pointwise.ReLU6,
+            pointwise.LeakyReLU,
+            pointwise.ELU,
+            pointwise.SELU,
+            pointwise.Sigmoid,
+            pointwise.LogSigmoid,
+            pointwise.Tanh,
+            pointwise.Hardtanh,
+            pointwise.GELU,
+            pointwise.SiLU,
+            pointwise.Softplus,
+            pointwise.Softsign,
+            pointwise.Softmax,
+            pointwise.Softmin,
+            pointwise.LogSoftmax,
+        ),
+        _unchanged,
+    ),
+}
+
+MANY_INPUTS: tuple[type[Layer], ...] = (Add, Concat)
+
+
+def output_shape(layer: Layer, shapes: Sequence[Shape]) -> ShapeResult:
+    """The shape of the layer's output for inputs of these shapes, without their batch axis.
+
+    Raises:
+        ShapeError: shapes that the layer cannot take, led by the layer's name.
+        UnsupportedError: a layer no rule knows.
+    """
+    rule = SHAPE_RULES.get(type(layer))
+    if rule is None:
+        known = ", ".join(kind.__name__ for kind in SHAPE_RULES)
+        raise UnsupportedError(f"no shape rule for {type(layer).__name__}; known: {known}")
+    if len(shapes) > 1 and not isinstance(layer, MANY_INPUTS):
+        raise ShapeError(f"{type(layer).__name__}: it takes one input, got {len(shapes)}")
+    result = rule(layer, shapes)
+    if max(result.shape) > MAX_LENGTH:
+        raise ShapeError(f"{type(layer).__name__}: an output axis of {max(result.shape)} cells is too long")
+    return result
+
+
+# --- one layer, sizes only --------------------------------------------------------------------
+
+
+def output_size(
+    size: Axes,
+    *,
+    kernel: Axes,
+    stride: Axes = 1,
+    padding: PaddingLike = 0,
+    dilation: Axes = 1,
+    ceil_mode: bool = False,
+    transposed: bool = False,
+    output_padding: Axes = 0,
+) -> Derivation[Any]:
+    """The output size of one convolution or pooling layer, with the formula worked out.
+
+    Args:
+        size: the input's length in cells, or one for each of 1 to 3 axes.
+        kernel, stride, padding, dilation: as in `Conv`, one number or one for each axis.
+        ceil_mode: round up instead of down, as pools may.
+        transposed: the size after a transposed convolution.
+        output_padding: as in `ConvTranspose`.
+
+    Returns:
+        A derivation whose `.value` is the size: an int, or a tuple when `size` is one.
+
+    Raises:
+        InputError: options that are not allowed.
+        ShapeError: a kernel larger than the padded input.
+
+    Source: Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016), relations 6 and 14.
+
+    >>> output_size(227, kernel=11, stride=4).value
+    55
+    >>> output_size((32, 48), kernel=3, padding="same", stride=2).value
+    (16, 24)
+    """
+    lengths = (size,) if isinstance(size, int) else tuple(size)
+    if not 1 <= len(lengths) <= 3 or any(isinstance(n, bool) or not isinstance(n, int) for n in lengths):
+        raise InputError(f"size={size!r} is not a length, or one length for each of 1 to 3 axes")
+    if min(lengths) < 1 or max(lengths) > MAX_LENGTH:
+        raise InputError(f"size={size} is not allowed; a length may be 1 to {MAX_LENGTH}")
+    layer = _size_layer(kernel, stride, padding, dilation, ceil_mode, transposed, output_padding)
+    result = output_shape(layer, [(1, *lengths)])
+    value = result.shape[1:]
+    steps = ShapeResult(result.shape, (), result.axes).steps()
+    return Derivation(
+        text(f"Output size of a {layer.title}"), value[0] if isinstance(size, int) else value, steps
+    )
+
+
+def _size_layer(
+    kernel: Axes,
+    stride: Axes,
+    padding: PaddingLike,
+    dilation: Axes,
+    ceil_mode: bool,  # noqa: FBT001
+    transposed: bool,  # noqa: FBT001
+    output_padding: Axes,
+) -> Layer:
+    if transposed:
+        if ceil_mode:
+            raise InputError("ceil_mode=True has no meaning for a transposed convolution")
+        return ConvTranspose(
+            kernel_size=kernel,
+            out_channels=1,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            output_padding=output_padding,
+        )
+    if output_padding != 0:
+        raise InputError(f"output_padding={output_padding} needs transposed=True")
+    if ceil_mode:
+        return MaxPool(kernel, stride, padding, dilation, ceil_mode=True)
+    return Conv(kernel_size=kernel, out_channels=1, stride=stride, padding=padding, dilation=dilation)
