@@ -65,10 +65,14 @@ class ShapeResult:
         """The formula of each axis with numbers filled in; axes alike are derived once."""
         steps = [Step(self.channels)] if self.channels else []
         names = AXIS_NAMES.get(len(self.axes), ())
-        groups: dict[tuple[Fact, ...], list[str]] = {}
+        groups: list[tuple[tuple[Fact, ...], list[str]]] = []
         for name, axis in zip(names, self.axes, strict=True):
-            groups.setdefault(axis.facts, []).append(name)
-        for facts, members in groups.items():
+            alike = next((members for facts, members in groups if facts == axis.facts), None)
+            if alike is None:
+                groups.append((axis.facts, [name]))
+            else:
+                alike.append(name)
+        for facts, members in groups:
             steps.append(Step(text(f"{' and '.join(members).capitalize()}:"), axis_blocks(facts)))
             steps += [
                 Step(remark) for fact in facts for remark in (fact.because, drop_remark(fact)) if remark
@@ -114,13 +118,15 @@ def check_channels(layer: Conv | ConvTranspose, channels: int) -> None:
     if layer.in_channels is not None and layer.in_channels != channels:
         grouped = f" in {layer.groups} groups" if layer.groups > 1 else ""
         raise ShapeError(
-            f"{name}: the weights are for {layer.in_channels} input channels{grouped} but the input has {channels}"
+            f"{name}: the weights are for {layer.in_channels} input channels{grouped} "
+            f"but the input has {channels}"
         )
     if channels % layer.groups:
         allowed = ", ".join(str(g) for g in range(1, min(channels, layer.out_channels, 4096) + 1)
                             if channels % g == 0 and layer.out_channels % g == 0)  # fmt: skip
         raise ShapeError(
-            f"{name}: in_channels={channels} is not divisible by groups={layer.groups}; groups may be {allowed}"
+            f"{name}: in_channels={channels} is not divisible by groups={layer.groups}; "
+            f"groups may be {allowed}"
         )
 
 
@@ -326,7 +332,10 @@ def output_size(
 
     Args:
         size: the input's length in cells, or one for each of 1 to 3 axes.
-        kernel, stride, padding, dilation: as in `Conv`, one number or one for each axis.
+        kernel: the kernel's size in taps, one number or one for each axis.
+        stride: step of the window in cells, one number or one for each axis.
+        padding: cells added at the border, in any form that `Conv` takes.
+        dilation: distance between neighbouring taps in cells, one number or one for each axis.
         ceil_mode: round up instead of down, as pools may.
         transposed: the size after a transposed convolution.
         output_padding: as in `ConvTranspose`.
@@ -338,7 +347,8 @@ def output_size(
         InputError: options that are not allowed.
         ShapeError: a kernel larger than the padded input.
 
-    Source: Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016), relations 6 and 14.
+    Source: Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016),
+    relations 6 and 14.
 
     >>> output_size(227, kernel=11, stride=4).value
     55
