@@ -60,6 +60,13 @@ def lay_out(view: MatrixView, digits: int) -> Grid:
     )
 
 
+def window_boxes(view: MatrixView) -> tuple[Box, ...]:
+    """The marked windows as ``(top, left, bottom, right)`` of the laid-out grid, gaps counted."""
+    after_row = view.row_gap[0] if view.row_gap else None
+    after_column = view.column_gap[0] if view.column_gap else None
+    return tuple(_box(mark, after_row, after_column) for mark in view.marks if mark.role == "window")
+
+
 def hidden_words(view: MatrixView) -> str:
     """What a matrix with gaps hides, in words; empty when it hides nothing.
 

@@ -1,0 +1,290 @@
+"""A document as PDF, through Typst: no TeX, no system font, no file of the user's is read.
+
+Every user text reaches Typst as a string literal or a raw string, never as markup or code.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from convscope.core.document import (
+    Block,
+    Code,
+    CodeBlock,
+    Document,
+    Figure,
+    Finding,
+    Formula,
+    Hidden,
+    Listing,
+    MatrixRow,
+    MatrixView,
+    Paragraph,
+    Picture,
+    Section,
+    Strong,
+    Table,
+    Text,
+)
+from convscope.core.expression import Expression
+from convscope.errors import MissingExtraError, UnsupportedError
+from convscope.render import typst_math
+from convscope.render.formula import Writer
+from convscope.render.grid import GridCell, hidden_words, lay_out, window_boxes
+from convscope.render.legend import roles_in
+from convscope.render.literal import visible_lines
+from convscope.render.numbers import CellForm, Ratio, operators_as_shown
+from convscope.render.pictures import picture_files, picture_names, png_bytes
+from convscope.render.plain import plain_text
+from convscope.render.typst_math import literal, quoted
+from convscope.render.words import MARKS, VERDICTS
+
+# One time for every PDF, so that the same document is the same file: the first moment of 2000.
+TIMESTAMP = 946_684_800
+
+# A picture's pixel on paper, where there is room: 0.6 points are 120 pixels an inch.
+POINTS_PER_PIXEL = 0.6
+SMALL_PICTURE = 110.0  # points: a picture of fewer pixels is enlarged to about this
+
+# Scripts that Typst's own fonts can set. Any other one is looked for among the system's fonts.
+_OWN_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "MICRO", "FEMININE", "MASCULINE", "MODIFIER", "SUPERSCRIPT")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How a block is written where it stands: digits, formulas, picture files, level of the next heading."""
+
+    digits: int
+    formulas: Writer
+    pictures: Mapping[Picture, str]
+    level: int = 1
+
+
+def to_pdf(document: Document, *, digits: int) -> bytes:
+    """The document as a PDF file's bytes; the same document gives the same bytes.
+
+    Raises:
+        MissingExtraError: the typst package is not installed.
+    """
+    try:
+        import typst  # late: an optional dependency
+    except ImportError:
+        raise MissingExtraError.for_extra("PDF output", "pdf") from None
+    source = to_typst(document, digits=digits)
+    # Typst can read nothing outside its root: this folder, which holds the pictures and nothing else.
+    with tempfile.TemporaryDirectory(prefix="convscope-") as folder:
+        root = Path(folder)
+        for name, picture in picture_files(document).items():
+            (root / name).write_bytes(png_bytes(picture))
+        main = root / "document.typ"
+        main.write_text(source, encoding="utf-8")
+        return typst.compile(
+            str(main),
+            root=str(root),
+            ignore_system_fonts=not _needs_more_scripts(source),
+            timestamp=TIMESTAMP,
+        )
+
+
+def to_typst(document: Document, *, digits: int) -> str:
+    """The Typst source of the PDF; its pictures are named as `save` writes them."""
+    place = Place(digits, typst_math.writer(digits), picture_names(document))
+    title = literal(plain_text(document.title, digits))
+    language = re.match(r"[a-zA-Z]{2,3}(?![a-zA-Z])", document.language)
+    tag = quoted(language[0].lower() if language else "en")
+    heading = _content(place, document.title)
+    return (
+        f"{_preamble()}\n"
+        f"#show: handout.with(title: {title}, heading: {heading}, language: {tag})\n\n"
+        f"{_key(document)}{_blocks(place, document.blocks)}"
+    )
+
+
+@cache
+def _preamble() -> str:
+    return resources.files("convscope.render").joinpath("page.typ").read_text(encoding="utf-8")
+
+
+def _key(document: Document) -> str:
+    """What the marks in the matrices mean: the roles that occur, once at the top."""
+    roles = roles_in(document)
+    entries = "".join(
+        f"({quoted(role)}, {quoted(words)}), " for role, words in MARKS.items() if role in roles
+    )
+    return f"#key({entries})\n\n" if entries else ""
+
+
+def _needs_more_scripts(source: str) -> bool:
+    return any(
+        character >= "\U0001f000"
+        or (character.isalpha() and not unicodedata.name(character, "").startswith(_OWN_SCRIPTS))
+        for character in source
+    )
+
+
+# --- inside a sentence -----------------------------------------------------------------------
+
+
+def _content(place: Place, content: Text) -> str:
+    """A sentence as a content block."""
+    return f"[{''.join(_inline(place, part) for part in content)}]"
+
+
+def _caption(place: Place, content: Text) -> str:
+    return _content(place, content) if content else "none"
+
+
+def _inline(place: Place, part: str | Code | Strong | Expression) -> str:
+    match part:
+        case str():
+            return f"#{literal(part)}"
+        case Code():
+            return f"#raw({literal(part.text)})"
+        case Strong():
+            return f"#strong({literal(part.text)})"
+        case _:
+            return typst_math.inline(place.formulas, part)
+
+
+def _tuple(items: list[str]) -> str:
+    """A Typst array; the comma at the end makes one item an array too."""
+    return f"({''.join(f'{item}, ' for item in items)})"
+
+
+# --- one function for each node type ---------------------------------------------------------
+
+
+def _blocks(place: Place, blocks: tuple[Block, ...]) -> str:
+    return "".join(_block(place, block) for block in blocks)
+
+
+def _block(place: Place, block: Block) -> str:
+    try:
+        rule = RULES[type(block)]
+    except KeyError:
+        known = ", ".join(kind.__name__ for kind in RULES)
+        raise UnsupportedError(f"no rule writes a {type(block).__name__} for PDF; known: {known}") from None
+    return f"{rule(place, block)}\n\n"
+
+
+def _section(place: Place, block: Section) -> str:
+    inner = _blocks(replace(place, level=place.level + 1), block.blocks)
+    return f"#heading(level: {place.level}, {_content(place, block.title)})\n\n{inner}"
+
+
+def _paragraph(place: Place, block: Paragraph) -> str:
+    return f"#par({_content(place, block.content)})"
+
+
+def _formula(place: Place, block: Formula) -> str:
+    return typst_math.display(place.formulas, block.expression)
+
+
+def _matrix(place: Place, block: MatrixView) -> str:
+    return f"#matrix({_matrix_options(place, block)})"
+
+
+def _matrix_row(place: Place, block: MatrixRow) -> str:
+    items = [f"matrix-data({_matrix_options(place, item)})" for item in block.items]
+    operators = [quoted(operator) for operator in operators_as_shown(block, place.digits)]
+    return f"#matrix-row({_tuple(items)}, {_tuple(operators)})"
+
+
+def _matrix_options(place: Place, view: MatrixView) -> str:
+    rows = [_tuple([_cell(place, cell) for cell in line]) for line in lay_out(view, place.digits)]
+    # The outline of a window is laid over the cells, and the cells of a gap count as cells.
+    windows = [f"({', '.join(map(str, box))})" for box in window_boxes(view)]
+    note = hidden_words(view)
+    return (
+        f"rows: {_tuple(rows)}, windows: {_tuple(windows)}, "
+        f"caption: {_caption(place, view.caption)}, note: {quoted(note) if note else 'none'}"
+    )
+
+
+def _cell(place: Place, cell: GridCell) -> str:
+    roles = [quoted(role) for role in (*sorted(cell.roles), *("gap",) * cell.is_gap)]
+    return f"cell({', '.join([_figure_in_cell(place, cell.content), *roles])})"
+
+
+def _figure_in_cell(place: Place, form: CellForm) -> str:
+    match form:
+        case str():
+            return quoted(form.replace("-", "−"))
+        case Ratio():
+            return f"${typst_math.number_markup(form)}$"
+        case _:
+            return typst_math.inline(place.formulas, form)
+
+
+def _table(place: Place, block: Table) -> str:
+    letters = [quoted(letter) for letter in block.alignments()]
+    heads = ", ".join(f"strong{_content(place, head)}" for head in block.columns)
+    rows = "".join(f"  {', '.join(_content(place, cell) for cell in row)},\n" for row in block.rows)
+    caption = _caption(place, block.caption)
+    return (
+        f"#data-table({len(block.columns)}, {_tuple(letters)}, {caption},\n  table.header({heads}),\n{rows})"
+    )
+
+
+def _listing(place: Place, block: Listing) -> str:
+    items = ", ".join(_content(place, item) for item in block.items)
+    return f"#{'enum' if block.ordered else 'list'}({items})"
+
+
+def _code_block(_: Place, block: CodeBlock) -> str:
+    lines = "\n".join(visible_lines(block.content))
+    return f"#raw({quoted(lines)}, block: true)"
+
+
+def _figure(place: Place, block: Figure) -> str:
+    pictures = "".join(f"  {_picture(place, picture)},\n" for picture in block.pictures)
+    return f"#pictures({_caption(place, block.caption)},\n{pictures})"
+
+
+def _picture(place: Place, picture: Picture) -> str:
+    longest = max(picture.pixels.shape[:2])
+    enlarged = longest * POINTS_PER_PIXEL < SMALL_PICTURE
+    scale = SMALL_PICTURE / longest if enlarged else POINTS_PER_PIXEL
+    width = f"{picture.pixels.shape[1] * scale:.1f}pt"
+    caption = _caption(place, picture.caption)
+    return (
+        f"picture({quoted(place.pictures[picture])}, {literal(picture.alternative)}, {width}, "
+        f"{str(enlarged).lower()}, {caption})"
+    )
+
+
+def _finding(place: Place, block: Finding) -> str:
+    sign, word = VERDICTS[block.kind]
+    return f"#finding({quoted(block.kind)}, {quoted(sign)}, {quoted(word)}, {_content(place, block.content)})"
+
+
+def _hidden(place: Place, block: Hidden) -> str:
+    what = f"#{literal(f'⋮ {block.count} {block.what} not shown')}"
+    remedy = f'#": "{_content(place, block.remedy)[1:-1]}' if block.remedy else ""
+    return f"#left-out[{what}{remedy}]"
+
+
+RULES: Mapping[type[Any], Callable[[Place, Any], str]] = MappingProxyType(
+    {
+        Paragraph: _paragraph,
+        Formula: _formula,
+        MatrixView: _matrix,
+        MatrixRow: _matrix_row,
+        Table: _table,
+        Listing: _listing,
+        CodeBlock: _code_block,
+        Figure: _figure,
+        Finding: _finding,
+        Hidden: _hidden,
+        Section: _section,
+    }
+)

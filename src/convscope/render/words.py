@@ -1,0 +1,24 @@
+"""The few words that the set outputs, page and paper, add of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from convscope.core.document import FindingKind, MarkRole
+
+# What the key at the top says about the marks in matrices, in the order it says it.
+MARKS: Mapping[MarkRole, str] = MappingProxyType(
+    {"window": "the window", "winner": "a winner", "padding": "padding", "difference": "a difference"}
+)
+
+# A sign and a word for each kind of finding: neither needs colour to be told apart.
+VERDICTS: Mapping[FindingKind, tuple[str, str]] = MappingProxyType(
+    {
+        "right": ("✓", "Right"),
+        "wrong": ("✗", "Wrong"),
+        "warning": ("!", "Warning"),
+        "note": ("›", "Note"),
+        "result": ("»", "Result"),
+    }
+)
