@@ -7,13 +7,15 @@ what is explained cannot drift from what is computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, overload
 
 from convscope.core.document import Formula, Text
 from convscope.core.expression import (
+    Call,
     Ceiling,
     Expression,
     Floor,
@@ -24,8 +26,11 @@ from convscope.core.expression import (
     Relation,
     Sum,
     Symbol,
+    as_expression,
     equation,
 )
+
+# --- operations Python's operators do not write -----------------------------------------------
 
 
 @overload
@@ -33,10 +38,41 @@ def ceil_div(numerator: int, denominator: int) -> int: ...
 @overload
 def ceil_div(numerator: Expression, denominator: Expression) -> Expression: ...
 def ceil_div(numerator: Any, denominator: Any) -> Any:
-    """⌈numerator / denominator⌉ of integers, or its formula."""
+    """⌈numerator / denominator⌉ of integers, or its formula.
+
+    >>> ceil_div(7, 2)
+    4
+    """
     if isinstance(numerator, Expression):
         return Ceiling(numerator / denominator)
     return -(-numerator // denominator)
+
+
+@overload
+def floor_of(value: int | Fraction) -> int: ...
+@overload
+def floor_of(value: Expression) -> Expression: ...
+def floor_of(value: Any) -> Any:
+    """⌊value⌋ of a number, or its formula."""
+    return Floor(value) if isinstance(value, Expression) else math.floor(value)
+
+
+@overload
+def at_least(least: int, value: int) -> int: ...
+@overload
+def at_least(least: int, value: Expression) -> Expression: ...
+def at_least(least: int, value: Any) -> Any:
+    """The larger of the two, or its formula.
+
+    >>> at_least(0, -3)
+    0
+    """
+    if isinstance(value, Expression):
+        return Call("max", (as_expression(least), value))
+    return max(least, value)
+
+
+# --- a formula with its numbers ----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +80,7 @@ class Fact:
     """A formula with the numbers it was given, and its value.
 
     Attributes:
-        symbol: what the value is called in the formula: ``n_out``.
+        symbol: what the value is called in the formula; ``n_out`` is written with an index.
         formula: an ordinary function of the arguments.
         arguments: the numbers, by the name they carry in the formula.
         because: why this formula, in words; may be empty.
@@ -59,28 +95,46 @@ class Fact:
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", int(self.formula(**self.arguments)))
 
+    def filled(self) -> Expression:
+        """The formula with the numbers in the places of its letters."""
+        numbers = {name: Number(Fraction(value)) for name, value in self.arguments.items()}
+        return as_expression(self.formula(**numbers))
+
     def chain(self) -> Relation:
-        """The formula, the numbers filled in, the arguments of floors worked out, the value."""
-        general = self.formula(**{name: Symbol(name) for name in self.arguments})
-        filled = self.formula(**{name: Number(Fraction(value)) for name, value in self.arguments.items()})
-        if not isinstance(general, Expression):  # a formula that is a constant
-            return equation(Symbol(self.symbol), self.value)
-        parts: list[Expression] = [Symbol(self.symbol), general]
-        for part in (filled, _floors_opened(filled), Number(Fraction(self.value))):
+        """The formula, the numbers filled in, the insides of floors worked out, the value."""
+        general = as_expression(self.formula(**{name: symbol_named(name) for name in self.arguments}))
+        filled = self.filled()
+        parts: list[Expression] = [symbol_named(self.symbol), general]
+        for part in (filled, _rounding_opened(filled), Number(Fraction(self.value))):
             if part != parts[-1]:
                 parts.append(part)
         return equation(*parts)
+
+    def brief(self) -> Relation:
+        """The numbers filled in, and the value: ``⌊(227 + 2·0 − 11)/4⌋ + 1 = 55``."""
+        return equation(self.filled(), self.value)
 
     def display(self) -> Formula:
         """The chain as a block."""
         return Formula(self.chain())
 
     def dropped(self) -> Fraction:
-        """What the outermost floor cut off, as a fraction of one step; 0 when nothing was dropped."""
-        filled = self.formula(**{name: Number(Fraction(value)) for name, value in self.arguments.items()})
-        if not isinstance(filled, Expression):
-            return Fraction(0)
-        return sum((evaluate(floor.argument) - evaluate(floor) for floor in _floors(filled)), Fraction(0))
+        """What floors cut off, in units of what they count; 0 when nothing was dropped."""
+        floors = _floors(self.filled())
+        return sum((evaluate(floor.argument) - evaluate(floor) for floor in floors), Fraction(0))
+
+
+def symbol_named(name: str) -> Symbol:
+    """A letter with its index: ``p_before`` is p with the index "before".
+
+    >>> symbol_named("p_before")
+    Symbol(name='p', indices=(Symbol(name='before', indices=()),))
+    """
+    letter, _, index = name.partition("_")
+    return Symbol(letter, (Symbol(index),) if index else ())
+
+
+# --- working a formula out ---------------------------------------------------------------------
 
 
 def evaluate(node: Expression) -> Fraction:
@@ -97,33 +151,32 @@ def evaluate(node: Expression) -> Fraction:
         case Negative():
             return -evaluate(node.argument)
         case Product():
-            result = Fraction(1)
-            for factor in node.factors:
-                result *= evaluate(factor)
-            return result
+            return math.prod((evaluate(factor) for factor in node.factors), start=Fraction(1))
         case Quotient():
             return evaluate(node.numerator) / evaluate(node.denominator)
         case Floor():
-            return Fraction(evaluate(node.argument).__floor__())
+            return Fraction(math.floor(evaluate(node.argument)))
         case Ceiling():
-            return Fraction(evaluate(node.argument).__ceil__())
+            return Fraction(math.ceil(evaluate(node.argument)))
+        case Call(function="max"):
+            return max(evaluate(argument) for argument in node.arguments)
         case _:
             raise TypeError(f"a {type(node).__name__} has no rational value")
 
 
-def _floors(node: Expression) -> list[Floor]:
+def _floors(node: Expression) -> Iterator[Floor]:
+    """The outermost floors of a formula."""
     match node:
         case Floor():
-            return [node]
-        case Sum():
-            return [found for term in node.terms for found in _floors(term)]
-        case Product():
-            return [found for factor in node.factors for found in _floors(factor)]
-        case _:
-            return []
+            yield node
+        case Sum(terms=parts) | Product(factors=parts) | Call(arguments=parts):
+            for part in parts:
+                yield from _floors(part)
+        case Negative():
+            yield from _floors(node.argument)
 
 
-def _floors_opened(node: Expression) -> Expression:
+def _rounding_opened(node: Expression) -> Expression:
     """The formula with the inside of each floor or ceiling worked out to one number."""
     match node:
         case Floor():
@@ -131,8 +184,12 @@ def _floors_opened(node: Expression) -> Expression:
         case Ceiling():
             return Ceiling(Number(evaluate(node.argument)))
         case Sum():
-            return Sum(tuple(_floors_opened(term) for term in node.terms))
+            return Sum(tuple(_rounding_opened(term) for term in node.terms))
         case Product():
-            return Product(tuple(_floors_opened(factor) for factor in node.factors))
+            return Product(tuple(_rounding_opened(factor) for factor in node.factors))
+        case Negative():
+            return Negative(_rounding_opened(node.argument))
+        case Call():
+            return Call(node.function, tuple(_rounding_opened(argument) for argument in node.arguments))
         case _:
-            return Number(evaluate(node))
+            return node

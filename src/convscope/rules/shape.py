@@ -10,14 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
+
+import numpy as np
 
 from convscope.core import pointwise
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Derivation, Step
-from convscope.core.document import Block, Text, text
-from convscope.core.expression import Expression, Floor, equation, sizes
-from convscope.core.layer import Axes, Layer, PaddingLike
+from convscope.core.document import Formula, Text, text
+from convscope.core.expression import Expression, Relation, equation, sizes
+from convscope.core.layer import MAX_RANK, Axes, Layer, PaddingLike
+from convscope.core.network import MAX_LENGTH, Shape
 from convscope.core.pooling import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -38,13 +41,10 @@ from convscope.core.structural import (
     flattened_axes,
 )
 from convscope.errors import InputError, ShapeError, UnsupportedError
-from convscope.rules.formula import Fact
-from convscope.rules.window import AXIS_NAMES, Axis, padded_axes, transposed_axes, window_axes
+from convscope.rules.formula import Fact, floor_of
+from convscope.rules.window import AXIS_NAMES, Axis, legend, padded_axes, transposed_axes, window_axes
 
-Shape: TypeAlias = tuple[int, ...]
-
-# An axis longer than this belongs to no network; its product would only feed absurd totals.
-MAX_LENGTH = 10**12
+UNCHANGED: Text = ("The shape stays as it is.",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,45 +55,66 @@ class ShapeResult:
         shape: without the batch axis.
         channels: why there are so many channels or features, in words.
         axes: the spatial axes, each with the facts that lead to its length.
+        total: for a layer without windows, the equation its output length follows from.
     """
 
     shape: Shape
     channels: Text = ()
     axes: tuple[Axis, ...] = ()
+    total: Relation | None = None
+
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts of every axis, in order."""
+        return tuple(fact for axis in self.axes for fact in axis.facts)
 
     def steps(self) -> tuple[Step, ...]:
         """The formula of each axis with numbers filled in; axes alike are derived once."""
-        steps = [Step(self.channels)] if self.channels else []
-        names = AXIS_NAMES.get(len(self.axes), ())
+        steps = [Step(self.channels, () if self.total is None else (Formula(self.total),))]
+        for facts, names in self._axes_alike():
+            steps += [Step(fact.because) for fact in facts]
+            claim = f"{joined_names(names).capitalize()}:"
+            steps.append(Step(text(claim), tuple(fact.display() for fact in facts)))
+            steps += [Step(drop_remark(fact)) for fact in facts]
+        return tuple(step for step in steps if step.claim or step.blocks)
+
+    def brief(self) -> Text:
+        """The formula that gives the size, with its numbers; one for each axis that differs."""
+        if self.total is not None:
+            return (self.total,)
+        briefs = [facts[-1].brief() for facts, _names in self._axes_alike()]
+        return tuple(part for brief in briefs for part in ("; ", brief))[1:]
+
+    def _axes_alike(self) -> list[tuple[tuple[Fact, ...], list[str]]]:
         groups: list[tuple[tuple[Fact, ...], list[str]]] = []
-        for name, axis in zip(names, self.axes, strict=True):
-            alike = next((members for facts, members in groups if facts == axis.facts), None)
+        for name, axis in zip(AXIS_NAMES.get(len(self.axes), ()), self.axes, strict=True):
+            alike = next((names for facts, names in groups if facts == axis.facts), None)
             if alike is None:
                 groups.append((axis.facts, [name]))
             else:
                 alike.append(name)
-        for facts, members in groups:
-            steps.append(Step(text(f"{' and '.join(members).capitalize()}:"), axis_blocks(facts)))
-            steps += [
-                Step(remark) for fact in facts for remark in (fact.because, drop_remark(fact)) if remark
-            ]
-        return tuple(steps)
+        return groups
 
 
-def axis_blocks(facts: Sequence[Fact]) -> tuple[Block, ...]:
-    """The formulas of one axis."""
-    return tuple(fact.display() for fact in facts)
+def joined_names(names: Sequence[str]) -> str:
+    """Names as a sentence lists them.
+
+    >>> joined_names(["depth", "height", "width"])
+    'depth, height and width'
+    """
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def drop_remark(fact: Fact) -> Text:
-    """What the floor of a window count leaves unread, in input cells; empty when nothing."""
+    """What the floor of a window count leaves unread, in cells; empty when nothing."""
     if "s" not in fact.arguments or not fact.dropped():
         return ()
     cells = int(fact.dropped() * fact.arguments["s"])
-    if cells <= 0:
-        return ()
-    noun = "cell" if cells == 1 else "cells"
-    return text("The floor drops ", cells, f" {noun} at the end of the axis: no window reaches them.")
+    padding = min(cells, int(fact.arguments.get("p_after", fact.arguments.get("p", 0))))
+    noun, pronoun = ("cell", "it") if cells == 1 else ("cells", "them")
+    told = text("The floor drops ", cells, f" {noun} at the end of the axis: no window reaches {pronoun}.")
+    if padding == cells:
+        return (*told, " That is padding only; no cell of the input is lost.")
+    return text(*told, " Of these ", padding, " are padding.") if padding else told
 
 
 # --- the rules --------------------------------------------------------------------------------
@@ -164,7 +185,19 @@ def _global(layer: GlobalAvgPool | GlobalMaxPool, shapes: Sequence[Shape]) -> Sh
 
 
 def _unchanged(layer: Layer, shapes: Sequence[Shape]) -> ShapeResult:  # noqa: ARG001 - a rule's signature
-    return ShapeResult(shapes[0], text("The shape stays as it is."))
+    return ShapeResult(shapes[0], UNCHANGED)
+
+
+def _along_axis(
+    layer: pointwise.Softmax | pointwise.Softmin | pointwise.LogSoftmax, shapes: Sequence[Shape]
+) -> ShapeResult:
+    axes = len(shapes[0]) + 1  # PyTorch counts the batch axis, which a shape here leaves out
+    if not -axes <= layer.dim < axes:
+        raise ShapeError(
+            f"{type(layer).__name__}: dim={layer.dim} is not an axis of an input of {axes} axes "
+            "(batch axis counted)"
+        )
+    return _unchanged(layer, shapes)
 
 
 def _batch_norm(layer: BatchNorm, shapes: Sequence[Shape]) -> ShapeResult:
@@ -186,9 +219,10 @@ def _prelu(layer: pointwise.PReLU, shapes: Sequence[Shape]) -> ShapeResult:
 def _flatten(layer: Flatten, shapes: Sequence[Shape]) -> ShapeResult:
     first, last, shape = flattened_axes(layer, shapes[0], has_batch=False)
     lengths = shapes[0][first : last + 1]
-    return ShapeResult(
-        shape, text("Row by row into one axis: ", equation(sizes(lengths), math.prod(lengths)), ".")
-    )
+    if len(lengths) == 1:
+        return ShapeResult(shape, UNCHANGED)
+    total = equation(sizes(lengths), math.prod(lengths))
+    return ShapeResult(shape, text("Row by row into one axis:"), total=total)
 
 
 def _linear(layer: Linear, shapes: Sequence[Shape]) -> ShapeResult:
@@ -202,11 +236,14 @@ def _linear(layer: Linear, shapes: Sequence[Shape]) -> ShapeResult:
     return ShapeResult((*shapes[0][:-1], layer.out_features), why)
 
 
+def _told(shapes: Sequence[Shape]) -> str:
+    return " and ".join("×".join(map(str, shape)) for shape in dict.fromkeys(shapes))
+
+
 def _add(layer: Add, shapes: Sequence[Shape]) -> ShapeResult:  # noqa: ARG001 - a rule's signature
     if len(set(shapes)) > 1:
-        told = " and ".join("×".join(map(str, shape)) for shape in dict.fromkeys(shapes))
-        raise ShapeError(f"Add: the inputs have shapes {told}; they must all be the same")
-    return ShapeResult(shapes[0], text("Cell by cell, so the shape stays as it is."))
+        raise ShapeError(f"Add: the inputs have shapes {_told(shapes)}; they must all be the same")
+    return ShapeResult(shapes[0], UNCHANGED)
 
 
 def _concat(layer: Concat, shapes: Sequence[Shape]) -> ShapeResult:
@@ -214,20 +251,21 @@ def _concat(layer: Concat, shapes: Sequence[Shape]) -> ShapeResult:
     ranks = {len(shape) for shape in shapes}
     if len(ranks) > 1 or not 0 <= axis < len(shapes[0]):
         raise ShapeError(
-            f"Concat: dim={layer.dim} is not an axis of every input (shapes {', '.join(map(str, shapes))})"
+            f"Concat: dim={layer.dim} (batch axis counted) is not an axis that inputs of shapes "
+            f"{_told(shapes)} have in common"
         )
     if len({(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
-        told = " and ".join("×".join(map(str, shape)) for shape in dict.fromkeys(shapes))
-        raise ShapeError(f"Concat: the inputs have shapes {told}; they must agree in every axis but one")
+        raise ShapeError(
+            f"Concat: the inputs have shapes {_told(shapes)}; they may differ in the joined axis only"
+        )
     lengths = [shape[axis] for shape in shapes]
     total: Expression = sum((sizes((n,)) for n in lengths[1:]), sizes((lengths[0],)))
     shape = (*shapes[0][:axis], sum(lengths), *shapes[0][axis + 1 :])
-    return ShapeResult(shape, text("Joined along one axis: ", equation(total, sum(lengths)), "."))
+    return ShapeResult(shape, text("Joined along one axis:"), total=equation(total, sum(lengths)))
 
 
 def _scaled(n: Any, f: Any) -> Any:  # noqa: ANN401 - run on numbers and on symbols
-    product = n * f
-    return Floor(product) if isinstance(product, Expression) else math.floor(product)
+    return floor_of(n * f)
 
 
 def _upsample(layer: Upsample, shapes: Sequence[Shape]) -> ShapeResult:
@@ -284,12 +322,10 @@ SHAPE_RULES: dict[type[Layer], Callable[[Any, Sequence[Shape]], ShapeResult]] = 
             pointwise.SiLU,
             pointwise.Softplus,
             pointwise.Softsign,
-            pointwise.Softmax,
-            pointwise.Softmin,
-            pointwise.LogSoftmax,
         ),
         _unchanged,
     ),
+    **dict.fromkeys((pointwise.Softmax, pointwise.Softmin, pointwise.LogSoftmax), _along_axis),
 }
 
 MANY_INPUTS: tuple[type[Layer], ...] = (Add, Concat)
@@ -308,7 +344,11 @@ def output_shape(layer: Layer, shapes: Sequence[Shape]) -> ShapeResult:
         raise UnsupportedError(f"no shape rule for {type(layer).__name__}; known: {known}")
     if len(shapes) > 1 and not isinstance(layer, MANY_INPUTS):
         raise ShapeError(f"{type(layer).__name__}: it takes one input, got {len(shapes)}")
+    if len(shapes) < 2 and isinstance(layer, MANY_INPUTS):
+        raise ShapeError(f"{type(layer).__name__}: it joins several inputs, got {len(shapes)}")
     result = rule(layer, shapes)
+    if min(result.shape) < 1:
+        raise ShapeError(f"{type(layer).__name__}: nothing is left of an input of {_told(shapes)} cells")
     if max(result.shape) > MAX_LENGTH:
         raise ShapeError(f"{type(layer).__name__}: an output axis of {max(result.shape)} cells is too long")
     return result
@@ -355,18 +395,26 @@ def output_size(
     >>> output_size((32, 48), kernel=3, padding="same", stride=2).value
     (16, 24)
     """
-    lengths = (size,) if isinstance(size, int) else tuple(size)
-    if not 1 <= len(lengths) <= 3 or any(isinstance(n, bool) or not isinstance(n, int) for n in lengths):
-        raise InputError(f"size={size!r} is not a length, or one length for each of 1 to 3 axes")
-    if min(lengths) < 1 or max(lengths) > MAX_LENGTH:
-        raise InputError(f"size={size} is not allowed; a length may be 1 to {MAX_LENGTH}")
+    lengths = _lengths(size)
     layer = _size_layer(kernel, stride, padding, dilation, ceil_mode, transposed, output_padding)
     result = output_shape(layer, [(1, *lengths)])
     value = result.shape[1:]
     steps = ShapeResult(result.shape, (), result.axes).steps()
-    return Derivation(
-        text(f"Output size of a {layer.title}"), value[0] if isinstance(size, int) else value, steps
-    )
+    meaning = Step(legend(result.facts()))
+    found = value if isinstance(size, Sequence) else value[0]
+    return Derivation(text(f"Output size of a {layer.title}"), found, (meaning, *steps))
+
+
+def _lengths(size: Axes) -> Shape:
+    entries: Sequence[object] = size if isinstance(size, list | tuple) else (size,)
+    if not 1 <= len(entries) <= MAX_RANK or any(
+        isinstance(n, bool) or not isinstance(n, int | np.integer) for n in entries
+    ):
+        raise InputError(f"size={size!r} is not a length, or one length for each of 1 to 3 axes")
+    lengths = tuple(int(n) for n in entries)  # type: ignore[call-overload]
+    if min(lengths) < 1 or max(lengths) > MAX_LENGTH:
+        raise InputError(f"size={size} is not allowed; a length may be 1 to {MAX_LENGTH}")
+    return lengths
 
 
 def _size_layer(

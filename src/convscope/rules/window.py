@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from convscope.core.convolution import Conv, ConvTranspose
-from convscope.core.document import text
+from convscope.core.document import Inline, Text, text
 from convscope.core.expression import Expression
 from convscope.core.layer import Pair
 from convscope.core.pooling import AvgPool, LpPool, MaxPool
 from convscope.core.structural import Pad
 from convscope.core.windowed import window_extent
 from convscope.errors import ShapeError
-from convscope.rules.formula import Fact, ceil_div
+from convscope.rules.formula import Fact, at_least, ceil_div, symbol_named
 
 AXIS_NAMES: dict[int, tuple[str, ...]] = {
     1: ("length",),
@@ -22,6 +22,20 @@ AXIS_NAMES: dict[int, tuple[str, ...]] = {
     3: ("depth", "height", "width"),
 }
 
+# What the letters of the formulas stand for, in the order a reader meets them.
+MEANINGS: dict[str, str] = {
+    "n": "the input's length along the axis",
+    "k": "the kernel's size",
+    "d": "the dilation",
+    "s": "the stride",
+    "p": "the padding on each side",
+    "p_before": "the padding before",
+    "p_after": "the padding after",
+    "p_out": "the output padding",
+    "p_total": "the padding of both sides together",
+    "f": "the scale factor",
+    "n_out": "the output's length",
+}
 
 Quantity = TypeVar("Quantity", int, Expression)
 
@@ -44,53 +58,69 @@ class Axis:
         return self.facts[-1].value
 
 
+def legend(facts: Iterable[Fact]) -> Text:
+    """One sentence that says what the letters of these formulas stand for."""
+    used = {name for fact in facts for name in (fact.symbol, *fact.arguments)}
+    entries = [(name, meaning) for name, meaning in MEANINGS.items() if name in used]
+    if not entries:
+        return ()
+    parts: list[Inline] = ["Here "]
+    for position, (name, meaning) in enumerate(entries):
+        last = position == len(entries) - 1
+        parts += [" and " if last else ", "] if position else []
+        parts += [symbol_named(name), f" is {meaning}"]
+    return text(*parts, ".")
+
+
 # --- formulas: run on integers for values, on symbols for explanations ------------------------
+# Terms that a layer does not have (unequal padding, dilation) come as further arguments, so that
+# a formula shows no term that says nothing.
 
 
-def _span(k: Quantity, d: Quantity) -> Quantity:
-    return d * (k - 1) + 1
+def _padded(n: Quantity, more: Mapping[str, Quantity]) -> Quantity:
+    return n + 2 * more["p"] if "p" in more else n + more["p_before"] + more["p_after"]
 
 
-def _windows(n: Quantity, k: Quantity, s: Quantity, p: Quantity) -> Quantity:
-    return (n + 2 * p - k) // s + 1
+def _span(k: Quantity, more: Mapping[str, Quantity]) -> Quantity:
+    return more["d"] * (k - 1) + 1 if "d" in more else k
 
 
-def _windows_unequal(
-    n: Quantity, k: Quantity, s: Quantity, p_before: Quantity, p_after: Quantity
-) -> Quantity:
-    return (n + p_before + p_after - k) // s + 1
+def _windows(n: Quantity, k: Quantity, s: Quantity, **more: Quantity) -> Quantity:
+    return (_padded(n, more) - _span(k, more)) // s + 1
 
 
-def _windows_up(n: Quantity, k: Quantity, s: Quantity, p: Quantity) -> Quantity:
-    return ceil_div(n + 2 * p - k, s) + 1
-
-
-def _windows_up_unequal(
-    n: Quantity, k: Quantity, s: Quantity, p_before: Quantity, p_after: Quantity
-) -> Quantity:
-    return ceil_div(n + p_before + p_after - k, s) + 1
-
-
-def _same(n: Quantity, s: Quantity) -> Quantity:
-    return ceil_div(n, s)
+def _windows_up(n: Quantity, k: Quantity, s: Quantity, **more: Quantity) -> Quantity:
+    return ceil_div(_padded(n, more) - _span(k, more), s) + 1
 
 
 def _one_less(windows: Quantity) -> Quantity:
     return windows - 1
 
 
-def _stamped(n: Quantity, k: Quantity, s: Quantity, p: Quantity, p_out: Quantity) -> Quantity:
-    return (n - 1) * s - 2 * p + k + p_out
+def _same(n: Quantity, s: Quantity) -> Quantity:
+    return ceil_div(n, s)
 
 
-def _stamped_unequal(
-    n: Quantity, k: Quantity, s: Quantity, p_before: Quantity, p_after: Quantity, p_out: Quantity
-) -> Quantity:
-    return (n - 1) * s - p_before - p_after + k + p_out
+def _same_total(n: Quantity, k: Quantity, s: Quantity, **more: Quantity) -> Quantity:
+    return at_least(0, (ceil_div(n, s) - 1) * s + _span(k, more) - n)
 
 
-def _padded(n: Quantity, p_before: Quantity, p_after: Quantity) -> Quantity:
-    return n + p_before + p_after
+def _half(p_total: Quantity) -> Quantity:
+    return p_total // 2
+
+
+def _rest(p_total: Quantity, p_before: Quantity) -> Quantity:
+    return p_total - p_before
+
+
+def _stamped(n: Quantity, k: Quantity, s: Quantity, **more: Quantity) -> Quantity:
+    spread = (n - 1) * s + _span(k, more)
+    cut = spread - 2 * more["p"] if "p" in more else spread - more["p_before"] - more["p_after"]
+    return cut + more["p_out"] if "p_out" in more else cut
+
+
+def _lengthened(n: Quantity, **more: Quantity) -> Quantity:
+    return _padded(n, more)
 
 
 # --- one axis ---------------------------------------------------------------------------------
@@ -100,21 +130,29 @@ def same_padding(n: int, extent: int, stride: int) -> Pair:
     """The padding that gives ⌈n/stride⌉ cells, an odd cell after the end.
 
     Source: TensorFlow's "SAME"; for stride 1 it is PyTorch's ``padding='same'``.
+
+    >>> same_padding(4, 4, 1)
+    (1, 2)
     """
     total = max((-(-n // stride) - 1) * stride + extent - n, 0)
     return total // 2, total - total // 2
 
 
-def _span_facts(size: int, dilation: int) -> tuple[Fact, ...]:
-    if dilation == 1:
-        return ()
-    because = text("dilation ", dilation, " spreads the taps, so that the kernel spans more cells")
-    return (Fact("k", _span, {"k": size, "d": dilation}, because),)
-
-
 def _padding_arguments(padding: Pair) -> dict[str, int]:
     before, after = padding
     return {"p": before} if before == after else {"p_before": before, "p_after": after}
+
+
+def _window_arguments(n: int, size: int, stride: int, dilation: int) -> tuple[dict[str, int], Text]:
+    """The numbers of a window's formula, and what dilation does to it, in words."""
+    arguments = {"n": n, "k": size, "s": stride}
+    if dilation == 1:
+        return arguments, ()
+    spread = text(
+        "Dilation ", dilation, " spreads the taps, so that the kernel spans ",
+        window_extent(size, dilation), " cells.",
+    )  # fmt: skip
+    return {**arguments, "d": dilation}, spread
 
 
 def window_axes(layer: Conv | MaxPool | AvgPool | LpPool, spatial: Sequence[int]) -> tuple[Axis, ...]:
@@ -128,46 +166,59 @@ def window_axes(layer: Conv | MaxPool | AvgPool | LpPool, spatial: Sequence[int]
 
 
 def _window_axis(layer: Conv | MaxPool | AvgPool | LpPool, axis: int, n: int) -> Axis:
-    stride, dilation = layer.stride[axis], layer.dilation[axis]
-    extent = window_extent(layer.kernel_size[axis], dilation)
-    spans = _span_facts(layer.kernel_size[axis], dilation)
+    stride, size, dilation = layer.stride[axis], layer.kernel_size[axis], layer.dilation[axis]
+    arguments, spread = _window_arguments(n, size, stride, dilation)
+    extent = window_extent(size, dilation)
     if layer.padding == "same":
-        because = text("'same' padding: one window for each stride, whatever the kernel")
         pair = same_padding(n, extent, stride)
         _check_fill(layer, axis, n, pair)
-        return Axis((Fact("n_out", _same, {"n": n, "s": stride}, because),), pair)
+        return Axis(_same_facts(arguments, spread), pair)
     pair = layer.padding[axis]
     _check_fill(layer, axis, n, pair)
     if n + sum(pair) < extent:
-        padded = f"{n} cells" if not sum(pair) else f"{n + sum(pair)} cells with its padding"
+        padded = f"{n + sum(pair)} with its padding" if sum(pair) else f"{n}"
         raise ShapeError(
             f"{type(layer).__name__}: the kernel spans {extent} cells but the input has only {padded} along "
-            f"axis {axis}; pad more, or take a smaller kernel or a larger input"
+            f"its {_axis_name(layer, axis)}; pad more, or take a smaller kernel or a larger input"
         )
-    arguments = {"n": n, "k": extent, "s": stride, **_padding_arguments(pair)}
-    equal = pair[0] == pair[1]
+    arguments |= _padding_arguments(pair)
     if not getattr(layer, "ceil_mode", False):
-        return Axis((*spans, Fact("n_out", _windows if equal else _windows_unequal, arguments)), pair)
-    up = Fact(
-        "n_out",
-        _windows_up if equal else _windows_up_unequal,
-        arguments,
-        text("ceil mode rounds up, not down"),
-    )
-    if (up.value - 1) * stride < n + pair[0]:
-        return Axis((*spans, up), pair)
-    because = text("the last window would start in the padding after the end, so it is dropped")
-    return Axis((*spans, up, Fact("n_out", _one_less, {"windows": up.value}, because)), pair)
+        return Axis((Fact("n_out", _windows, arguments, spread),), pair)
+    return Axis(_rounded_up(arguments, spread, n + pair[0]), pair)
 
 
-def _check_fill(layer: object, axis: int, n: int, pair: Pair) -> None:
+def _axis_name(layer: Conv | ConvTranspose | MaxPool | AvgPool | LpPool | Pad, axis: int) -> str:
+    return AXIS_NAMES[layer.rank or 1][axis]
+
+
+def _same_facts(arguments: dict[str, int], spread: Text) -> tuple[Fact, ...]:
+    n, s = arguments["n"], arguments["s"]
+    total = Fact("p_total", _same_total, arguments, spread)
+    before = Fact("p_before", _half, {"p_total": total.value})
+    after = Fact("p_after", _rest, {"p_total": total.value, "p_before": before.value})
+    because = text("'same' padding gives one window for each stride, whatever the kernel.")
+    return total, before, after, Fact("n_out", _same, {"n": n, "s": s}, because)
+
+
+def _rounded_up(arguments: dict[str, int], spread: Text, reach: int) -> tuple[Fact, ...]:
+    """The windows in ceil mode; a last one that starts at or beyond `reach` is dropped again."""
+    rounding = text(*spread, *([" "] if spread else []), "Ceil mode rounds up, not down.")
+    up = Fact("n_out", _windows_up, arguments, rounding)
+    if (up.value - 1) * arguments["s"] < reach:
+        return (up,)
+    because = text("The last window would start in the padding after the end, so it is dropped.")
+    windows = Fact("windows", _windows_up, arguments, rounding)
+    return windows, Fact("n_out", _one_less, {"windows": up.value}, because)
+
+
+def _check_fill(layer: Conv | MaxPool | AvgPool | LpPool | Pad, axis: int, n: int, pair: Pair) -> None:
     """Reflection cannot reach beyond the far border, nor a circle go round more than once."""
     mode = getattr(layer, "padding_mode", "zeros")
-    limit = {"reflect": n - 1, "circular": n}.get(mode)
-    if limit is not None and max(pair) > limit:
+    beyond = {"reflect": 1, "circular": 0}.get(mode)
+    if beyond is not None and max(pair) > n - beyond:
         raise ShapeError(
             f"{type(layer).__name__}: padding={max(pair)} with padding_mode='{mode}' needs an input of "
-            f"at least {max(pair) + n - limit} cells along axis {axis}, got {n}"
+            f"at least {max(pair) + beyond} cells along its {_axis_name(layer, axis)}, got {n}"
         )
 
 
@@ -182,33 +233,30 @@ def transposed_axes(layer: ConvTranspose, spatial: Sequence[int]) -> tuple[Axis,
 
 
 def _transposed_axis(layer: ConvTranspose, axis: int, n: int) -> Axis:
-    pair = layer.padding[axis]
-    extent = window_extent(layer.kernel_size[axis], layer.dilation[axis])
-    fact = Fact(
-        "n_out",
-        _stamped if pair[0] == pair[1] else _stamped_unequal,
-        {
-            "n": n,
-            "k": extent,
-            "s": layer.stride[axis],
-            **_padding_arguments(pair),
-            "p_out": layer.output_padding[axis],
-        },
-    )
+    pair, size, stride = layer.padding[axis], layer.kernel_size[axis], layer.stride[axis]
+    arguments, spread = _window_arguments(n, size, stride, layer.dilation[axis])
+    arguments |= _padding_arguments(pair)
+    if layer.output_padding[axis]:
+        arguments["p_out"] = layer.output_padding[axis]
+    fact = Fact("n_out", _stamped, arguments, spread)
     if fact.value < 1:
         raise ShapeError(
-            f"ConvTranspose: padding={pair} cuts off the whole output along axis {axis} "
-            f"(input {n}, kernel spans {extent}, stride {layer.stride[axis]})"
+            f"ConvTranspose: padding={pair} cuts off the whole output along its {_axis_name(layer, axis)} "
+            f"(input {n}, kernel spans {window_extent(size, layer.dilation[axis])}, stride {stride})"
         )
-    return Axis((*_span_facts(layer.kernel_size[axis], layer.dilation[axis]), fact), pair)
+    return Axis((fact,), pair)
 
 
 def padded_axes(layer: Pad, spatial: Sequence[int]) -> tuple[Axis, ...]:
-    """The axes of a padding layer."""
+    """The axes of a padding layer.
+
+    Raises:
+        ShapeError: padding that its mode cannot fill.
+    """
     layer = layer.for_rank(len(spatial))
     axes = []
     for axis, n in enumerate(spatial):
-        before, after = pair = layer.padding[axis]
+        pair = layer.padding[axis]
         _check_fill(layer, axis, n, pair)
-        axes.append(Axis((Fact("n_out", _padded, {"n": n, "p_before": before, "p_after": after}),), pair))
+        axes.append(Axis((Fact("n_out", _lengthened, {"n": n, **_padding_arguments(pair)}),), pair))
     return tuple(axes)
