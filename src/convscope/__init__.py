@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from convscope.core.document import Document as Document
     from convscope.core.kernel import Kernel as Kernel
     from convscope.core.layer import Layer as Layer
-    from convscope.core.network import Network as Network
     from convscope.core.pointwise import ELU as ELU
     from convscope.core.pointwise import GELU as GELU
     from convscope.core.pointwise import SELU as SELU
@@ -61,7 +60,10 @@ if TYPE_CHECKING:
     from convscope.errors import ShapeError as ShapeError
     from convscope.errors import UnsupportedError as UnsupportedError
     from convscope.importers import network as network
+    from convscope.problems import ProblemSet as ProblemSet
+    from convscope.problems import SolvedSet as SolvedSet
     from convscope.problems import load_problems as load_problems
+    from convscope.rules.network import Network as Network
     from convscope.rules.shape import output_size as output_size
     from convscope.worked.solution import Solution as Solution
     from convscope.worked.solution import solve as solve
@@ -75,7 +77,6 @@ _HOMES = {
     "core.document": ("Document",),
     "core.kernel": ("Kernel",),
     "core.layer": ("Layer",),
-    "core.network": ("Network",),
     "core.pointwise": (
         "Dropout", "ELU", "GELU", "Hardtanh", "Identity", "LeakyReLU", "LogSigmoid", "LogSoftmax", "PReLU",
         "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softmin", "Softplus", "Softsign", "Tanh",
@@ -88,7 +89,8 @@ _HOMES = {
     "core.structural": ("Add", "BatchNorm", "Concat", "Flatten", "Linear", "Pad", "Upsample"),
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
     "importers": ("network",),
-    "problems": ("load_problems",),
+    "problems": ("ProblemSet", "SolvedSet", "load_problems"),
+    "rules.network": ("Network",),
     "rules.shape": ("output_size",),
     "worked.solution": ("Solution", "solve"),
 }  # fmt: skip

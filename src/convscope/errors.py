@@ -22,6 +22,22 @@ class InputError(ConvscopeError, ValueError):
     """A value, file or option that cannot be read or is not allowed."""
 
 
+class FileMistakesError(InputError):
+    """Every mistake found in one file, each a line that names its place.
+
+    Attributes:
+        mistakes: the lines, in the order of the file.
+    """
+
+    def __init__(self, mistakes: Iterable[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(self.mistakes))
+
+    def within(self, place: str) -> FileMistakesError:
+        """The same mistakes, each led by the place where they happened."""
+        return FileMistakesError(f"{place}: {mistake}" for mistake in self.mistakes)
+
+
 class ShapeError(InputError):
     """Shapes that do not fit each other: channels, ranks, kernels larger than their input."""
 

@@ -1,0 +1,96 @@
+"""``convscope conv``: a matrix, a kernel, and layers after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import convscope as cs
+from convscope.cli.output import digits_option, emit, emit_json, json_option, output_option, to_option
+from convscope.cli.values import given_text, read_cell, read_lengths, read_padding, reading
+from convscope.errors import InputError
+from convscope.render.facts import derivation_steps
+from convscope.show import Showable
+
+
+@click.command("conv")
+@click.argument("matrix")
+@click.argument("kernel")
+@click.option(
+    "-s",
+    "--stride",
+    callback=reading(read_lengths),
+    default="1",
+    show_default=True,
+    help="Step of the window: 2, or 1x2.",
+)
+@click.option(
+    "-p", "--padding", callback=reading(read_padding), default="0", show_default=True,
+    help="Cells added on each side: 1, 1x2, 1:2 (before:after), same, valid.",
+)  # fmt: skip
+@click.option(
+    "-d",
+    "--dilation",
+    callback=reading(read_lengths),
+    default="1",
+    show_default=True,
+    help="Distance between taps.",
+)
+@click.option("--padding-mode", default="zeros", show_default=True, help="What the padding holds.")
+@click.option("--padding-value", default="0", help="The number that --padding-mode constant pads with.")
+@click.option("--bias", help="A number added to every output cell.")
+@click.option(
+    "--flip/--no-flip", help="True convolution: rotate the kernel first. Cross-correlation otherwise."
+)
+@click.option(
+    "--then", multiple=True, metavar="LAYER", help="A layer after it: sigmoid, 'maxpool 2' (repeatable)."
+)
+@click.option("--compare", is_flag=True, help="Show the other convention's result beside it.")
+@click.option(
+    "--cell", callback=reading(read_cell), help="Derive only this cell of the result, counted from 0."
+)
+@to_option
+@output_option
+@digits_option
+@json_option
+def command(
+    matrix: str,
+    kernel: str,
+    then: tuple[str, ...],
+    cell: tuple[int, ...] | None,
+    to: str | None,
+    output: Path | None,
+    digits: int,
+    *,
+    compare: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 - the options of cs.Conv
+) -> None:
+    r"""Work out MATRIX convolved with KERNEL: text with rows split by ';', a CSV file, - for standard input.
+
+    \b
+    convscope conv "0 0 0 0; 0 1 0 1; 1 .5 1 .5; 0 1 0 1" "0 2 0; 2 1 1; 0 2 0" \
+        --padding 1 --flip --then sigmoid --then "maxpool 2"
+    """
+    if matrix.strip() == kernel.strip() == "-":
+        raise InputError("only one of the matrix and the kernel can be read from standard input")
+    layer = cs.Conv(cs.kernel(given_text(kernel)), **options)
+    layers = [layer, *(cs.layer(words) for words in then)]
+    other = "correlation" if options["flip"] else "convolution"
+    solution = cs.solve(cs.matrix(given_text(matrix)), *layers, compare=other if compare else None)
+    result: Showable = solution
+    if cell is not None:
+        result = solution.stages[-1].cell(*cell)
+    if not as_json:
+        emit(result, to=to, output=output, digits=digits)
+        return
+    stages = [{"layer": repr(stage.layer), "shape": stage.value.shape, "value": stage.value}
+              for stage in solution.stages]  # fmt: skip
+    facts: dict[str, object] = {"shape": solution.value.shape, "value": solution.value, "stages": stages}
+    if cell is not None:
+        derivation = solution.stages[-1].cell(*cell)
+        steps = derivation_steps(derivation, digits)
+        facts = {"layer": repr(layers[-1]), "cell": cell, "value": derivation.value, "steps": steps}
+    emit_json(facts, digits)

@@ -1,0 +1,8 @@
+"""The kinds of problem, one file each; a new kind is a new file and one entry here."""
+
+from __future__ import annotations
+
+from convscope.problems.kinds import apply, feature_map, sizes
+from convscope.problems.task import Kind
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (feature_map.KIND, sizes.KIND, apply.KIND)}
