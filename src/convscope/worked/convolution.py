@@ -214,6 +214,16 @@ class ConvWork(Work[Conv]):
             mask,
         )
 
+    def how(self) -> Text:
+        """Multiply and add up."""
+        return text(
+            "For each output cell the window of the input under the kernel is multiplied by the kernel cell by "
+            "cell; the products, and the bias where there is one, add up to the cell."
+            if self.layer.bias is not None and isinstance(self.layer.bias, ExactArray)
+            else "For each output cell the window of the input under the kernel is multiplied by the kernel cell "
+            "by cell, and the products add up to the cell."
+        )
+
     def steps(self, index: Index, name: Expression) -> tuple[Step, ...]:
         """Window, kernel, products, and their sum."""
         window, kernel, mask = self.window(index)
@@ -226,7 +236,7 @@ class ConvWork(Work[Conv]):
 
         def row(number: int) -> tuple[Block, ...]:
             lead, piece, taps_, product = pieces[number]
-            where = f" [{', '.join(map(str, lead))}]" if lead else ""
+            where = f" [{', '.join(map(str, lead))}]" if len(pieces) > 1 else ""
             views = (
                 matrix_view(piece, text(f"window{where}"), marks),
                 matrix_view(taps_, text(f"kernel{where}")),

@@ -17,7 +17,7 @@ import numpy as np
 
 from convscope.core.array import ExactArray, Integers, RationalArray
 from convscope.core.derivation import Step
-from convscope.core.document import Block, Formula, Text, text
+from convscope.core.document import Block, Finding, Formula, Text, text
 from convscope.core.expression import Absolute, Call, Expression, Number, Power, Quotient, equation
 from convscope.core.layer import Pair
 from convscope.core.number import Exact
@@ -78,11 +78,12 @@ class PoolWork(Work[AnyLayer]):
             where = f"region [{', '.join(map(str, lead))}]" if lead else "region"
             blocks.append(matrix_view(plane, text(where), cell_marks("winner", cells)))
         blocks.append(Formula(self.formula(list(region.cells()), index, name)))
-        steps = [Step(region_words(ranges), tuple(blocks))]
         if len(winners) > 1:
             told = ", ".join(str(tuple(int(i) for i in w)) for w in winners)
-            steps.append(Step(text(f"A tie: the cells {told} all hold the largest value.")))
-        return tuple(steps)
+            blocks.append(
+                Finding("note", text(f"A tie: the input's cells {told} all hold the largest value."))
+            )
+        return (Step(region_words(ranges), tuple(blocks)),)
 
 
 def region_words(ranges: Ranges) -> Text:

@@ -268,6 +268,5 @@ def _under(convention: str, layers: Sequence[Layer]) -> list[Layer]:
             if any(isinstance(layer, Conv | ConvTranspose) for layer in layers)
             else f"compare={convention!r} needs a convolution among the layers"
         )
-    return [
-        replaced(layer, flip=flip) if isinstance(layer, Conv | ConvTranspose) else layer for layer in layers
-    ]
+    turnable = Conv | ConvTranspose
+    return [replaced(layer, flip=flip) if isinstance(layer, turnable) else layer for layer in layers]

@@ -51,6 +51,10 @@ class Work(ABC, Generic[AnyLayer]):
     def convention(self) -> Text:
         """What is computed, in words: the convention, the padding, the rounding."""
 
+    def how(self) -> Text:
+        """What is done for each cell, said once before the cells; empty where the formulas say it all."""
+        return ()
+
     @abstractmethod
     def steps(self, index: Index, name: Expression) -> tuple[Step, ...]:
         """The steps to the output cell at `index` (batch, channel, position), called `name`."""
