@@ -96,7 +96,7 @@ def to_html(document: Document, *, digits: int) -> str:
 <meta http-equiv="Content-Security-Policy" content="{POLICY}"/>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
 <meta name="color-scheme" content="light dark"/>
-<title>{escape(plain_text(document.title, digits))}</title>
+<title>{escape(plain_text(document.title, digits)) or "convscope"}</title>
 <style>
 {_style("fragment.css")}{_style("page.css")}</style>
 </head>
@@ -171,7 +171,7 @@ def _key(document: Document) -> str:
         for role, words in MARKS.items()
         if role in roles
     ]
-    return f'<div class="key"><span>In the matrices:</span>{"".join(samples)}</div>\n' if samples else ""
+    return f'<div class="key"><span>In the matrices:</span> {" ".join(samples)}</div>\n' if samples else ""
 
 
 # --- inside a sentence -----------------------------------------------------------------------
@@ -292,7 +292,7 @@ def _matrix_row(place: Place, block: MatrixRow) -> str:
     # An operator stays with the matrix after it, so that a line that is broken begins with it.
     pieces = "".join(
         f'<div class="led">{operator}{_matrix(place, item)}</div>\n'
-        for operator, item in zip(operators, block.items, strict=True)
+        for operator, item in zip(operators, block.items, strict=False)
     )
     captioned = " captioned" if any(item.caption for item in block.items) else ""
     return f'<div class="side-by-side{captioned}">\n{pieces}</div>\n'

@@ -105,18 +105,35 @@ def _broken(writing: Writer, node: Expression) -> Iterator[tuple[str, str, str]]
 
 
 def _lines(writing: Writer, node: Expression) -> list[str]:
-    """The formula on as many lines as it needs: a long sum ends a line before a plus sign."""
-    opened = open_number(node)
-    whole = writing.place(opened, PRECEDENCE[Sum])
-    if not isinstance(opened, Sum) or length(whole) <= ROOM:
+    """The formula on as many lines as it needs, each but the first set in."""
+    whole = writing.place(node, PRECEDENCE[Sum])
+    pieces = list(_pieces(writing, node))
+    if len(pieces) == 1 or length(whole) <= ROOM:
         return [whole]
     lines, line = [], ""
-    for piece in _sum_pieces(writing, opened):
+    for piece in pieces:
         if line and length(line + piece) > ROOM:
             lines.append(line)
             line = '<mspace width="1em"></mspace>'
         line += piece
     return [f"<mrow>{written}</mrow>" for written in (*lines, line)]
+
+
+def _pieces(writing: Writer, node: Expression) -> Iterator[str]:
+    """The parts of a formula between which a line may end; a mean of many terms is (a + b)/n then."""
+    opened = open_number(node)
+    if isinstance(opened, Sum):
+        yield from _sum_pieces(writing, opened)
+        return
+    numerator = open_number(opened.numerator) if isinstance(opened, Quotient) else None
+    if isinstance(opened, Quotient) and isinstance(numerator, Sum):
+        first, *middle, last = _sum_pieces(writing, numerator)
+        yield f'<mo stretchy="false" form="prefix">(</mo>{first}'
+        yield from middle
+        denominator = writing.place(opened.denominator, PRECEDENCE[Power])
+        yield f'{last}<mo stretchy="false" form="postfix">)</mo><mo>/</mo>{denominator}'
+        return
+    yield writing.write(opened)
 
 
 def _row(left: str, sign: str, right: str) -> str:

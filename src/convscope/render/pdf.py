@@ -48,9 +48,6 @@ from convscope.render.plain import plain_text
 from convscope.render.typst_math import literal, quoted
 from convscope.render.words import MARKS, VERDICTS
 
-# One time for every PDF, so that the same document is the same file: the first moment of 2000.
-TIMESTAMP = 946_684_800
-
 # A picture's pixel on paper, where there is room: 0.6 points are 120 pixels an inch.
 POINTS_PER_PIXEL = 0.6
 SMALL_PICTURE = 110.0  # points: a picture of fewer pixels is enlarged to about this
@@ -87,12 +84,7 @@ def to_pdf(document: Document, *, digits: int) -> bytes:
             (root / name).write_bytes(png_bytes(picture))
         main = root / "document.typ"
         main.write_text(source, encoding="utf-8")
-        return typst.compile(
-            str(main),
-            root=str(root),
-            ignore_system_fonts=not _needs_more_scripts(source),
-            timestamp=TIMESTAMP,
-        )
+        return typst.compile(str(main), root=str(root), ignore_system_fonts=not _needs_more_scripts(source))
 
 
 def to_typst(document: Document, *, digits: int) -> str:
@@ -228,7 +220,10 @@ def _figure_in_cell(place: Place, form: CellForm) -> str:
 def _table(place: Place, block: Table) -> str:
     letters = [quoted(letter) for letter in block.alignments()]
     heads = ", ".join(f"strong{_content(place, head)}" for head in block.columns)
-    rows = "".join(f"  {', '.join(_content(place, cell) for cell in row)},\n" for row in block.rows)
+    empty = ((),) * len(block.columns)
+    # Cells fill rows in order: a short row would pull up cells of the next one.
+    full_rows = [(*row, *empty[len(row) :]) for row in block.rows]
+    rows = "".join(f"  {', '.join(_content(place, cell) for cell in row)},\n" for row in full_rows)
     caption = _caption(place, block.caption)
     return (
         f"#data-table({len(block.columns)}, {_tuple(letters)}, {caption},\n  table.header({heads}),\n{rows})"

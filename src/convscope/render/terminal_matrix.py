@@ -14,10 +14,9 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from convscope.core.document import MarkRole, MatrixView
-from convscope.core.expression import Expression
+from convscope.render.columns import columns_words, cut_columns
 from convscope.render.grid import Edge, Grid, GridCell, lay_out
-from convscope.render.numbers import CellForm
-from convscope.render.text_math import form_text, writer
+from convscope.render.text_math import cell_text
 
 # Dark figures on light grounds: legible on a dark and on a light terminal, told apart by every eye.
 STYLES: dict[MarkRole, str] = {
@@ -72,34 +71,11 @@ def draw(view: MatrixView, digits: int, width: int) -> tuple[Drawing, ...]:
         whole = _Sheet(grid, digits, even=even).drawing()
         if whole.width <= width or len(grid[0]) == 1:
             return (whole,)
-    slices = _column_slices(grid, digits, width)
+    strips = cut_columns(grid, lambda strip: _Sheet(strip, digits).drawing().width <= width)
     return tuple(
-        Drawing((_column_heading(view, grid, part), *_Sheet(_cut(grid, part), digits).drawing().lines))
-        for part in slices
+        Drawing((Text(columns_words(view, part), style="dim"), *_Sheet(strip, digits).drawing().lines))
+        for part, strip in strips
     )
-
-
-def _cut(grid: Grid, part: slice) -> Grid:
-    return tuple(row[part] for row in grid)
-
-
-def _column_slices(grid: Grid, digits: int, width: int) -> list[slice]:
-    total, start, slices = len(grid[0]), 0, []
-    while start < total:
-        stop = start + 1
-        while stop < total and _Sheet(_cut(grid, slice(start, stop + 1)), digits).drawing().width <= width:
-            stop += 1
-        slices.append(slice(start, stop))
-        start = stop
-    return slices
-
-
-def _column_heading(view: MatrixView, grid: Grid, part: slice) -> Text:
-    gap_after, hidden = view.column_gap or (len(grid[0]), 0)
-    first, last = part.start, part.stop - 1
-    first += hidden - 1 if first > gap_after + 1 else 0
-    last += hidden - 1 if last > gap_after else 0
-    return Text(f"columns {first} to {last}" if first < last else f"column {first}", style="dim")
 
 
 class _Sheet:
@@ -224,11 +200,6 @@ def _halves(cell: GridCell, digits: int) -> tuple[str, str]:
         whole, decimals = written.split(".")
         return whole, f".{decimals}{suffix}"
     return written, suffix
-
-
-def cell_text(content: CellForm, digits: int) -> str:
-    """The figures of one cell."""
-    return writer(digits).write(content) if isinstance(content, Expression) else form_text(content)
 
 
 def _style(roles: Iterable[MarkRole]) -> str:

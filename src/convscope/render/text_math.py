@@ -27,7 +27,7 @@ from convscope.core.expression import (
 )
 from convscope.render.formula import Writer, chain, children, open_number
 from convscope.render.literal import visible_line
-from convscope.render.numbers import Ratio, number_form
+from convscope.render.numbers import CellForm, Ratio, number_form
 
 MINUS = "\u2212"
 
@@ -56,6 +56,11 @@ def form_text(form: str | Ratio) -> str:
     """
     written = f"{form.numerator}/{form.denominator}" if isinstance(form, Ratio) else form
     return written.replace("-", MINUS)
+
+
+def cell_text(form: CellForm, digits: int) -> str:
+    """What stands in one cell of a matrix."""
+    return writer(digits).write(form) if isinstance(form, Expression) else form_text(form)
 
 
 def _number(writer: Writer, node: Number) -> str:
