@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from convscope.errors import MissingExtraError as MissingExtraError
     from convscope.errors import ShapeError as ShapeError
     from convscope.errors import UnsupportedError as UnsupportedError
+    from convscope.importers import layer as layer
     from convscope.importers import network as network
     from convscope.problems import ProblemSet as ProblemSet
     from convscope.problems import SolvedSet as SolvedSet
@@ -88,7 +89,7 @@ _HOMES = {
     "core.reading": ("kernel", "matrix"),
     "core.structural": ("Add", "BatchNorm", "Concat", "Flatten", "Linear", "Pad", "Upsample"),
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
-    "importers": ("network",),
+    "importers": ("layer", "network"),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
     "rules.network": ("Network",),
     "rules.shape": ("output_size",),

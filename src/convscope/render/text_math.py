@@ -68,6 +68,9 @@ def _number(writer: Writer, node: Number) -> str:
 
 
 def _symbol(writer: Writer, node: Symbol) -> str:
+    match node.indices:
+        case (Symbol(name=word, indices=()),) if len(word) > 1:  # a word, such as "out", counts nothing
+            return f"{visible_line(node.name)}_{visible_line(word)}"
     indices = ", ".join(writer.write(index) for index in node.indices)
     return visible_line(node.name) + (f"[{indices}]" if indices else "")
 

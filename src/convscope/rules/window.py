@@ -162,7 +162,13 @@ def window_axes(layer: Conv | MaxPool | AvgPool | LpPool, spatial: Sequence[int]
         ShapeError: a kernel larger than the padded input, or padding that its mode cannot fill.
     """
     layer = layer.for_rank(len(spatial))
-    return tuple(_window_axis(layer, axis, n) for axis, n in enumerate(spatial))
+    axes: list[Axis] = []
+    for axis, n in enumerate(spatial):
+        options = (layer.kernel_size, layer.stride, layer.dilation, layer.padding)
+        as_before = axis > 0 and all(o == "same" or o[axis] == o[axis - 1] for o in (spatial, *options))
+        # Most layers are square: what holds for one axis then holds for the next.
+        axes.append(axes[-1] if as_before else _window_axis(layer, axis, n))
+    return tuple(axes)
 
 
 def _window_axis(layer: Conv | MaxPool | AvgPool | LpPool, axis: int, n: int) -> Axis:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
+from convscope.core import pointwise
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.layer import Layer, Padding
 from convscope.core.number import decimal_places, decimal_text
@@ -123,6 +124,10 @@ def _concat(layer: Concat) -> Iterator[str]:
     yield "" if layer.dim == 1 else f"along dim {layer.dim}"
 
 
+def _along_axis(layer: pointwise.Softmax | pointwise.Softmin | pointwise.LogSoftmax) -> Iterator[str]:
+    yield "" if layer.dim == -1 else f"along dim {layer.dim}"
+
+
 def _flatten(layer: Flatten) -> Iterator[str]:
     yield "" if (layer.start_dim, layer.end_dim) == (1, -1) else f"dims {layer.start_dim} to {layer.end_dim}"
 
@@ -153,6 +158,9 @@ LAYER_WORDS: dict[type[Layer], Callable[[Any], Iterator[str]]] = {
     Upsample: _upsample,
     Pad: _pad,
     Concat: _concat,
+    pointwise.Softmax: _along_axis,
+    pointwise.Softmin: _along_axis,
+    pointwise.LogSoftmax: _along_axis,
     Flatten: _flatten,
     BatchNorm: _batch_norm,
 }
