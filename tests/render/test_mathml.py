@@ -171,8 +171,10 @@ def test_a_long_mean_is_broken_with_its_divisor_after_it() -> None:
     assert "".join(right for _, _, right in broken) == f"({shown(WRITING.write(LONG_SUM))})/n"
 
 
-def test_a_long_chain_in_a_sentence_can_end_a_line_before_each_sign() -> None:
+def test_a_long_chain_in_a_sentence_can_end_a_line_at_each_sign() -> None:
     short, long = equation(Symbol("n"), 2), equation(Symbol("n"), LONG_SUM, 5)
     assert mathml.inline(WRITING, short).count("<math>") == 1
-    parts = parsed(mathml.inline(WRITING, long)).findall("math")
-    assert ["".join(part.itertext())[:1] for part in parts] == ["n", "=", "="]
+    parts = ["".join(part.itertext()) for part in parsed(mathml.inline(WRITING, long)).findall("math")]
+    assert "".join(parts) == shown(WRITING.write(long))
+    assert [part[0] for part in parts] == ["n", "=", *("+" * (len(parts) - 3)), "="]
+    assert all(len(part) <= mathml.ROOM_IN_SENTENCE + 1 for part in parts)
