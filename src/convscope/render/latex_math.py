@@ -144,6 +144,10 @@ def reach(node: Expression, digits: int) -> int:
     match opened:
         case Relation():
             return sum(reach(part, digits) + len(" = ") for part in opened.parts)
+        case Sum():
+            return sum(reach(term, digits) + len(" + ") for term in opened.terms)
+        case Product():
+            return sum(reach(factor, digits) + len("·") for factor in opened.factors)
         case Quotient():
             return max(reach(opened.numerator, digits), reach(opened.denominator, digits))
         case Floor() | Ceiling():
