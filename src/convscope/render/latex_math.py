@@ -93,7 +93,7 @@ def display(writing: Writer, node: Expression) -> str:
         lines = _chain_lines(writing, node)
     else:
         lines = [("", line) for line in _part_lines(writing, node)]
-    body = LINE_END.join(f"{left} &{right}" for left, right in lines)
+    body = LINE_END.join(f"{left} &{right}".lstrip() for left, right in lines)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 
 
