@@ -180,7 +180,7 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path):
     with path.open("wb") as file:
         file.truncate(50_000_000)
     started = time.perf_counter()
-    with pytest.raises(InputError, match=r"large.yaml: 50000000 bytes are too many; up to 5000000 are read"):
+    with pytest.raises(InputError, match=rf"^{path}: 50000000 bytes are too many; up to 5000000 are read"):
         cs.load_problems(path)
     assert time.perf_counter() - started < 1
 
@@ -203,7 +203,7 @@ def test_a_file_that_cannot_be_read_is_one_clear_line(tmp_path, make, message):
 
 
 def test_an_endless_file_is_not_read_to_its_end():
-    with pytest.raises(InputError, match=r"/dev/zero: more than 5000000 bytes"):
+    with pytest.raises(InputError, match=r"^/dev/zero: more than 5000000 bytes"):
         cs.load_problems("/dev/zero")
 
 

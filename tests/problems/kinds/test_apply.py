@@ -187,6 +187,8 @@ def test_a_large_picture_is_quick(tmp_path):
             "picture: grey.png, kernel: [[[1]]]",
             "problem 1: kernel: it has 3 axes; a kernel for pictures has 2",
         ),
+        ("input: a b, kernel: 1", "problem 1: input: it holds letters, which no picture shows"),
+        ("input: 1 2, kernel: a", "problem 1: kernel: it holds letters, which no picture shows"),
         ("picture: grey.png, kernel: 1, groups: 2", "problem 1: unknown key 'groups'"),
         ("picture: grey.png, kernel: 1, stride: 0", "problem 1: kernel: Conv: stride=0 is not allowed"),
         (

@@ -80,9 +80,13 @@ def matrix_blocks(
 def _introduction(photograph: Photograph) -> Text:
     height, width = photograph.pixels.shape[:2]
     size = Sizes((Number(Fraction(height)), Number(Fraction(width))))
-    kind = "colour values, each channel on its own" if photograph.pixels.ndim == 3 else "grey values"
-    notes = f"; it was {' and '.join(photograph.notes)}" if photograph.notes else ""
-    return text("The picture ", Code(photograph.name), " has ", size, f" {kind} from 0 to 255{notes}.")
+    kind = (
+        "pixels in colour, each channel from 0 to 255; the channels are worked one by one"
+        if photograph.pixels.ndim == 3
+        else "pixels, from 0 for black to 255 for white"
+    )
+    notes = f". It was {' and '.join(photograph.notes)}" if photograph.notes else ""
+    return text("The picture ", Code(photograph.name), " has ", size, f" {kind}{notes}.")
 
 
 def kernel_blocks(layer: cs.Conv, convention: Text) -> tuple[Block, ...]:
