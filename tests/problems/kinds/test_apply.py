@@ -85,6 +85,13 @@ def test_an_even_kernel_at_same_size_moves_the_picture_by_half_a_pixel(folder):
     )
 
 
+def test_a_shift_along_one_axis_only(folder):
+    (told,) = findings(solved(folder, "picture: grey.png, kernel: 1/2 1/2, padding: same"))
+    assert told.endswith(
+        "centred at (i + 0, j + 0.5) of the input, so what is seen moves by half a pixel left."
+    )
+
+
 def test_the_claimed_shift_is_the_shift_that_happens():
     # The centre of mass of a single bright cell moves by just as much, whatever the layer.
     for size, padding, dilation in [

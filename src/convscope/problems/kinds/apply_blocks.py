@@ -202,9 +202,7 @@ def shift_findings(layer: cs.Conv, before: tuple[int, ...], after: tuple[int, ..
 
 
 def _shift(layer: cs.Conv, axis: int) -> Fraction:
-    """How far the window's centre lies after its output cell, in input cells, at stride 1."""
-    if layer.stride[axis % len(layer.stride)] != 1:
-        return Fraction(0)
+    """How far the window's centre lies after its output cell, in input cells, when sizes stay."""
     extent = layer.dilation[axis % len(layer.dilation)] * (layer.kernel_size[axis] - 1)
     # "same" puts the odd cell after, so ⌊extent/2⌋ cells lie before.
     pads = extent // 2 if layer.padding == "same" else layer.padding[axis % len(layer.padding)][0]
