@@ -16,8 +16,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
-from convscope.core.array import ExactArray, from_cells
-from convscope.core.kernel import Kernel
+from convscope.core.array import ExactArray, array_source, from_cells
 from convscope.core.number import decimal_places, decimal_text, parse_number
 from convscope.core.reading import MatrixLike, matrix
 from convscope.errors import InputError, ShapeError, nearest_name
@@ -65,34 +64,49 @@ class Layer:
             return False
         return name in RANK_OPTIONS or (name == "padding" and not hasattr(self, "kernel_size"))
 
+    def _keeps_axes(self, name: str, value: tuple[object, ...]) -> bool:  # noqa: ARG002 - windows use the name
+        """True for an option that tells the number of axes, and so is written axis by axis."""
+        return len(value) == getattr(self, "rank", None)
+
     def __repr__(self) -> str:
         written: list[str] = []
-        for position, (name, parameter) in enumerate(list(self._parameters.items())[1:]):
+        positional = True
+        for name, parameter in list(self._parameters.items())[1:]:
             value = getattr(self, name)
-            shown = _source_text(value, keep_axes=self._tells_rank(name))
-            if value is None or shown == _source_text(parameter.default, keep_axes=False):
+            required = parameter.default is inspect.Parameter.empty
+            keep = isinstance(value, tuple) and self._keeps_axes(name, value)
+            shown = _source_text(value, keep_axes=keep)
+            if value is None or (not required and shown == _source_text(parameter.default, keep_axes=False)):
+                positional = False
                 continue
-            # Options that must be given come first and need no name: LpPool(2, 3).
-            leads = len(written) == position and parameter.default is inspect.Parameter.empty
-            written.append(shown if leads else f"{name}={shown}")
+            positional = positional and required
+            written.append(shown if positional else f"{name}={shown}")
         return f"{type(self).__name__}({', '.join(written)})"
 
 
 def _source_text(value: object, *, keep_axes: bool) -> str:
     """Python source of an option in its shortest form: ((1, 1), (1, 1)) is written 1."""
-    if isinstance(value, ExactArray | Kernel):
-        return repr(value)
+    if isinstance(value, ExactArray):
+        return array_source(value)
     if isinstance(value, Fraction):
-        places = decimal_places(value)
-        return repr(str(value)) if places is None else decimal_text(value, places)
-    if isinstance(value, tuple) and not keep_axes:
+        return _fraction_source(value)
+    if isinstance(value, tuple):
         entries = {entry for part in value for entry in (part if isinstance(part, tuple) else (part,))}
-        if len(entries) == 1:
+        if len(entries) == 1 and not keep_axes:
             return _source_text(entries.pop(), keep_axes=False)
-    if isinstance(value, tuple) and any(isinstance(entry, Fraction) for entry in value):
-        written = [_source_text(entry, keep_axes=False) for entry in value]
-        return f"({written[0]},)" if len(written) == 1 else f"({', '.join(written)})"
+        parts = [_source_text(part, keep_axes=True) for part in value]
+        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
     return repr(value)
+
+
+def _fraction_source(value: Fraction) -> str:
+    """A literal that is read back as the very ratio: a float's where its shortest decimal is the ratio."""
+    places = decimal_places(value)
+    if places is None:
+        return repr(str(value))
+    figures = decimal_text(value, places)
+    # Fifteen figures survive the way through a float; more are read from text.
+    return figures if places == 0 or len(figures.strip("-0.").replace(".", "")) <= 15 else repr(figures)
 
 
 # --- options ---------------------------------------------------------------------------------
