@@ -40,7 +40,8 @@ def convolutions(draw, mode=None):
     padding = tuple(draw(st.tuples(st.integers(0, limit), st.integers(0, limit))) for _ in range(rank))
     assume(
         all(
-            n + sum(p) >= d * (k - 1) + 1 for n, p, d, k in zip(spatial, padding, dilation, kernel, strict=True)
+            n + sum(p) >= d * (k - 1) + 1
+            for n, p, d, k in zip(spatial, padding, dilation, kernel, strict=True)
         )
     )
     x = draw(integer_arrays((draw(st.integers(1, 2)), into, *spatial)))

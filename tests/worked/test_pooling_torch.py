@@ -63,9 +63,7 @@ def test_average_pool(case, ceil_mode, count_include_pad, divisor):
     expected = AVERAGE[len(size)](
         tensor(x), size, stride, padding, ceil_mode=ceil_mode, count_include_pad=count_include_pad, **divided
     )
-    layer = cs.AvgPool(
-        size, stride, padding, ceil_mode, count_include_pad, divided.get("divisor_override")
-    )
+    layer = cs.AvgPool(size, stride, padding, ceil_mode, count_include_pad, divided.get("divisor_override"))
     close(cs.solve(x, layer).value, expected)
 
 

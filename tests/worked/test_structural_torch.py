@@ -26,7 +26,9 @@ def test_linear(data, leading):
 
 
 @few
-@given(x=st.lists(st.integers(1, 3), min_size=4, max_size=5).map(tuple).flatmap(integer_arrays), data=st.data())
+@given(
+    x=st.lists(st.integers(1, 3), min_size=4, max_size=5).map(tuple).flatmap(integer_arrays), data=st.data()
+)
 def test_flatten_counts_axes_as_pytorch_does(x, data):
     start = data.draw(st.integers(1, x.ndim - 1))
     end = data.draw(st.integers(start, x.ndim - 1))
@@ -43,9 +45,7 @@ def test_batch_norm(data):
     mean, weight, bias = (data.draw(integer_arrays((channels,))) for _ in range(3))
     variance = data.draw(integer_arrays((channels,), 1, 9))
     eps = data.draw(st.sampled_from([0, 1e-5, 0.25]))
-    expected = F.batch_norm(
-        tensor(x), tensor(mean), tensor(variance), tensor(weight), tensor(bias), eps=eps
-    )
+    expected = F.batch_norm(tensor(x), tensor(mean), tensor(variance), tensor(weight), tensor(bias), eps=eps)
     layer = cs.BatchNorm(mean, variance, weight, bias, eps)
     close(cs.solve(x, layer, layout={0: "NC", **LAYOUTS}[rank]).value, expected)
     plain = F.batch_norm(tensor(x), tensor(mean), tensor(variance), eps=eps)

@@ -22,7 +22,6 @@ from convscope.core.reading import MatrixLike, matrix
 from convscope.errors import InputError, ShapeError, nearest_name
 
 MAX_RANK = 3
-RANK_OPTIONS = frozenset({"kernel_size", "size", "scale_factor"})
 # A size no memory holds; refused at the door so that no formula is fed an absurd number.
 MAX_OPTION = 10**9
 
@@ -56,13 +55,6 @@ class Layer:
     def for_rank(self, rank: int) -> Self:  # noqa: ARG002 - windowed layers use it
         """The layer with one entry an axis for an input of `rank` spatial axes."""
         return self
-
-    def _tells_rank(self, name: str) -> bool:
-        """True for the option whose number of entries says for how many axes the layer was built."""
-        rank, value = getattr(self, "rank", None), getattr(self, name)
-        if rank is None or not isinstance(value, tuple) or len(value) != rank:
-            return False
-        return name in RANK_OPTIONS or (name == "padding" and not hasattr(self, "kernel_size"))
 
     def _keeps_axes(self, name: str, value: tuple[object, ...]) -> bool:  # noqa: ARG002 - windows use the name
         """True for an option that tells the number of axes, and so is written axis by axis."""
