@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 
 import numpy as np
@@ -173,11 +172,10 @@ def test_a_matrix_is_worked_and_shown(tmp_path):
     assert min(figure.pictures[0].pixels.shape) >= 192
 
 
-def test_a_large_picture_is_quick(tmp_path):
+def test_a_large_picture_is_worked_without_a_step_for_each_pixel(tmp_path):
     Image.fromarray(np.tile(GREY, (9, 8))[:512, :512]).save(tmp_path / "large.png")
-    started = time.perf_counter()
-    solved(tmp_path, f"picture: large.png, kernel: {[['1/25'] * 5] * 5}, padding: 2").blocks()
-    assert time.perf_counter() - started < 20  # a quarter of a second on an idle machine
+    one = solved(tmp_path, f"picture: large.png, kernel: {[['1/25'] * 5] * 5}, padding: 2")
+    assert len(one.blocks()) < 20
 
 
 @pytest.mark.parametrize(
