@@ -53,7 +53,7 @@ EXACT = {
 }
 
 
-class HiddenTerms(Exception):
+class HiddenTermsError(Exception):
     """Terms were left out in the middle, so the formula cannot be worked out from what is shown."""
 
 
@@ -84,7 +84,7 @@ def value_of(node, functions=None):
     """A Fraction where every step is rational, else an mpmath number of 60 digits."""
     known = {**EXACT, **FUNCTIONS, **(functions or {})}
 
-    def go(node):
+    def go(node):  # noqa: PLR0912 - one case a node type
         match node:
             case Number(value=Fraction() as value):
                 return value
@@ -117,7 +117,7 @@ def value_of(node, functions=None):
                     arguments = [real(argument) for argument in arguments]
                 return known[node.function](*arguments)
             case Elided():
-                raise HiddenTerms
+                raise HiddenTermsError
             case _:
                 raise TypeError(type(node).__name__)
 
@@ -142,7 +142,7 @@ def check_chain(relation, functions=None):
     for part in parts:
         try:
             values.append(value_of(part, functions))
-        except HiddenTerms:
+        except HiddenTermsError:
             continue
     assert values
     for value in values:

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import signal
+from torch.nn import functional
 
 import convscope as cs
 
 from .cases import few, integer_arrays, per_axis, ranks, same, tensor, torch_padding
 
-CONVS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
-TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+CONVS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+TRANSPOSED = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
 TORCH_MODES = {
     "zeros": "constant",
     "constant": "constant",
@@ -62,7 +62,7 @@ def test_conv(mode, data):
     x, weight, bias, padding, options = data.draw(convolutions(mode))
     flip = data.draw(st.booleans())
     value = data.draw(st.integers(-3, 3)) if mode == "constant" else 0
-    filled = F.pad(
+    filled = functional.pad(
         tensor(x),
         torch_padding(padding),
         TORCH_MODES[mode],

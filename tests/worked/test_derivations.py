@@ -37,8 +37,8 @@ def check_cells(stage, functions=None, rng=None, most=12):
     cells = list(np.ndindex(*stage.shape))
     if rng is not None and len(cells) > most:
         cells = [cells[i] for i in rng.choice(len(cells), most, replace=False)]
-    for index in cells:
-        index = tuple(int(i) for i in index)
+    for place in cells:
+        index = tuple(int(i) for i in place)
         derivation = stage.cell(*index)
         assert derivation.value == stage.value[index]
         (formula,) = blocks_of(derivation, Formula)
@@ -221,17 +221,16 @@ def test_an_average_pool_divides_by_the_cells_counted(case, ceil_mode, count, di
         region, _ = shown_region(derivation)
         assert region == [x[(item, channel, *place)] for place in places]
         counted = 1
-        for axis, (p, k, s, pad, d, n) in enumerate(
-            zip(
-                position,
-                size,
-                options["stride"],
-                options["padding"],
-                options["dilation"],
-                x.shape[2:],
-                strict=True,
-            )
-        ):
+        axes = zip(
+            position,
+            size,
+            options["stride"],
+            options["padding"],
+            options["dilation"],
+            x.shape[2:],
+            strict=True,
+        )
+        for p, k, s, pad, d, n in axes:
             cells = [p * s - pad[0] + t * d for t in range(k)]
             counted *= sum((-pad[0] if count else 0) <= c < n + (pad[1] if count else 0) for c in cells)
         assert derivation.value == Fraction(int(sum(region)), divisor or counted)
@@ -261,8 +260,24 @@ def test_whole_pools(layer, rank):
         assert derivation.value == (sum(region) / len(region) if mean else max(region))
 
 
-def sigmoid(x):
-    return 1 / (1 + mpmath.exp(-x))
+def real_of(x):
+    return mpmath.mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else x
+
+
+def elu(alpha, scale="1"):
+    """ELU and SELU: their constants are given as decimals."""
+
+    def function(x):
+        if x > 0:
+            return x * Fraction(scale)
+        return mpmath.expm1(real_of(x)) * mpmath.mpf(alpha) * mpmath.mpf(scale)
+
+    return function
+
+
+def gelu_tanh(x):
+    x = real_of(x)
+    return x / 2 * (1 + mpmath.tanh(mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3)))
 
 
 POINTWISE = {
@@ -271,36 +286,19 @@ POINTWISE = {
     cs.ReLU(): {},
     cs.ReLU6(): {},
     cs.LeakyReLU("0.3"): {"LeakyReLU": lambda x: x if x > 0 else x * Fraction("0.3")},
-    cs.ELU("1.5"): {"ELU": lambda x: x if x > 0 else mpmath.expm1(mpmath.mpf(x.numerator) / x.denominator) * 1.5},
-    cs.SELU(): {
-        "SELU": lambda x: (
-            x * cs.SELU.scale
-            if x > 0
-            else mpmath.expm1(mpmath.mpf(x.numerator) / x.denominator)
-            * mpmath.mpf("1.0507009873554804934193349852946")
-            * mpmath.mpf("1.6732632423543772848170429916717")
-        )
-    },
+    cs.ELU("1.5"): {"ELU": elu("1.5")},
+    cs.SELU(): {"SELU": elu("1.6732632423543772848170429916717", "1.0507009873554804934193349852946")},
     cs.Hardtanh(-2, "0.5"): {"hardtanh": lambda x: min(max(x, Fraction(-2)), Fraction(1, 2))},
     cs.Sigmoid(): {},
     cs.LogSigmoid(): {},
     cs.Tanh(): {},
     cs.GELU(): {},
-    cs.GELU("tanh"): {
-        "GELU": lambda x: (
-            mpmath.mpf(x.numerator) / x.denominator / 2
-            * (1 + mpmath.tanh(mpmath.sqrt(2 / mpmath.pi) * (real_of(x) + mpmath.mpf("0.044715") * real_of(x) ** 3)))
-        )
-    },
+    cs.GELU("tanh"): {"GELU": gelu_tanh},
     cs.SiLU(): {},
     cs.Softplus(): {},
     cs.Softplus("0.5"): {"softplus": lambda x: mpmath.log(1 + mpmath.exp(real_of(x) / 2)) * 2},
     cs.Softsign(): {"softsign": lambda x: x / (1 + abs(x))},
-}  # fmt: skip
-
-
-def real_of(x):
-    return mpmath.mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else x
+}
 
 
 @pytest.mark.parametrize("layer", POINTWISE, ids=repr)

@@ -19,6 +19,7 @@ from convscope.core.layer import Pair
 from convscope.core.number import Exact
 from convscope.errors import InputError, ShapeError
 from convscope.rules.window import transposed_axes, window_axes
+from convscope.worked.symbolic import is_numeric
 from convscope.worked.arithmetic import Numbers, add, bilinear, is_zero, multiply
 from convscope.worked.views import (
     MOST_CHANNELS,
@@ -306,7 +307,8 @@ def _sum_formula(
         parts.append(short_sum([*terms, *extra]))
     if len(shown) + len(extra) > 1:
         parts.append(short_sum([*shown, *extra]))
-    if parts[-1] != Number(value):
+    # A sum of letters is its own result: a + 2b needs no second saying.
+    if parts[-1] != (Number(value) if is_numeric(value) else value.expression):
         parts.append(Number(value))
     return equation(*parts)
 

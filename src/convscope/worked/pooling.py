@@ -35,7 +35,7 @@ from convscope.rules.window import window_axes
 from convscope.worked.arithmetic import Numbers, bilinear, mapped, multiply, ordered
 from convscope.worked.convolution import padding_words
 from convscope.worked.views import cell_marks, matrix_view, planes, short_sum
-from convscope.worked.window import padded, tap_slices, taps
+from convscope.worked.window import padded, surrounded, tap_slices, taps
 from convscope.worked.work import AnyLayer, Index, Work
 
 Ranges = tuple[range, ...]
@@ -193,11 +193,8 @@ class MaxPoolWork(_WindowPool[MaxPool]):
         self.refuse_empty_windows()
         integers, back = ordered(self.x)
         widths = [(0, 0), (0, 0), *self.reach]
-        # The padding must lose against every cell; int64 values stop one short of the smallest int64.
-        low = int(integers.min()) - 1 if integers.size else 0
-        if integers.dtype != object and low < -(2**63):
-            integers = integers.astype(object)
-        cells = np.pad(integers, widths, constant_values=low)
+        # The padding must lose against every cell.
+        cells = surrounded(integers, widths, int(integers.min()) - 1)
         return back(_largest(self.tapped(cells)))
 
     def convention(self) -> Text:
