@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 import convscope as cs
@@ -34,3 +36,22 @@ LAYERS: list[tuple[cs.Layer, str]] = [
 def test_a_repr_builds_the_layer_again(layer: cs.Layer, written: str) -> None:
     assert eval(repr(layer), dict(NAMES)) == layer  # noqa: S307 - the text is the layer's own
     assert written in ("", repr(layer))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: cs.Conv(strid=2), "Conv: unknown option 'strid'; did you mean 'stride'?"),
+        (lambda: cs.ReLU(inplace=True), "ReLU: unknown option 'inplace'; it has no options"),
+        (
+            lambda: cs.MaxPool(2, celi_mode=True),
+            "MaxPool: unknown option 'celi_mode'; did you mean 'ceil_mode'?",
+        ),
+    ],
+)
+def test_an_unknown_option_is_refused_with_the_nearest_known_one(
+    make: Callable[[], cs.Layer], message: str
+) -> None:
+    with pytest.raises(cs.InputError) as refused:
+        make()
+    assert str(refused.value).startswith(message)

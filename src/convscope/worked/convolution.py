@@ -19,8 +19,8 @@ from convscope.core.layer import Pair
 from convscope.core.number import Exact
 from convscope.errors import InputError, ShapeError
 from convscope.rules.window import transposed_axes, window_axes
-from convscope.worked.symbolic import is_numeric
 from convscope.worked.arithmetic import Numbers, add, bilinear, is_zero, multiply
+from convscope.worked.symbolic import is_numeric
 from convscope.worked.views import (
     MOST_CHANNELS,
     array_views,
@@ -305,10 +305,10 @@ def _sum_formula(
     parts: list[Expression] = [name]
     if terms:
         parts.append(short_sum([*terms, *extra]))
-    if len(shown) + len(extra) > 1:
+    # Products with letters are not worked out further before they are added.
+    if len(shown) + len(extra) > 1 and is_numeric(value):
         parts.append(short_sum([*shown, *extra]))
-    # A sum of letters is its own result: a + 2b needs no second saying.
-    if parts[-1] != (Number(value) if is_numeric(value) else value.expression):
+    if parts[-1] != Number(value):
         parts.append(Number(value))
     return equation(*parts)
 
