@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -38,15 +39,15 @@ def test_a_repr_builds_the_layer_again(layer: cs.Layer, written: str) -> None:
     assert written in ("", repr(layer))
 
 
+MISSPELT: dict[str, Any] = {"strid": 2}
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: cs.Conv(strid=2), "Conv: unknown option 'strid'; did you mean 'stride'?"),
-        (lambda: cs.ReLU(inplace=True), "ReLU: unknown option 'inplace'; it has no options"),
-        (
-            lambda: cs.MaxPool(2, celi_mode=True),
-            "MaxPool: unknown option 'celi_mode'; did you mean 'ceil_mode'?",
-        ),
+        (lambda: cs.Conv("1 2", **MISSPELT), "Conv: unknown option 'strid'; did you mean 'stride'?"),
+        (lambda: cs.ReLU(**MISSPELT), "ReLU: unknown option 'strid'; it has no options"),
+        (lambda: cs.MaxPool(2, **MISSPELT), "MaxPool: unknown option 'strid'; did you mean 'stride'?"),
     ],
 )
 def test_an_unknown_option_is_refused_with_the_nearest_known_one(
