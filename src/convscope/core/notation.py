@@ -19,7 +19,9 @@ Nested: TypeAlias = list[Any]  # entries as text, or lists of them
 Scaled: TypeAlias = tuple[Nested, Fraction]
 
 MAX_DEPTH = 8
+# What is typed or printed; larger matrices come as arrays or files.
 MAX_BRACKETS = 2**18
+MAX_LATEX = 2**20
 
 _LATEX_BEGIN = re.compile(
     r"\\begin\s*\{(?P<name>[bBpvV]?matrix|smallmatrix|array)(?P<star>\*?)\}(?:\s*\{[lcr|\s]*\}|\s*\[[lcr]\])?"
@@ -69,6 +71,11 @@ def split_entries(row: str) -> list[str]:
 
 def latex_rows(text: str) -> Scaled:
     """The entries of a LaTeX matrix, and the scalar beside it."""
+    if len(text) > MAX_LATEX:
+        raise InputError(
+            f"LaTeX of {len(text)} characters is too long; up to {MAX_LATEX} are read, "
+            "larger matrices come as an array or a CSV file"
+        )
     opening = _LATEX_BEGIN.search(text)
     closing = None if opening is None else _closing(opening).search(text, opening.end())
     if opening is None or closing is None:
