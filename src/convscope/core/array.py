@@ -401,7 +401,7 @@ def _nearest_float(numerator: int, denominator: int) -> float:
     try:
         return numerator / denominator  # Python divides integers with one correct rounding
     except OverflowError:
-        return math.copysign(math.inf, numerator)
+        return math.inf if numerator > 0 else -math.inf
 
 
 def array_source(array: ExactArray, most: int = MOST_WRITTEN) -> str:
