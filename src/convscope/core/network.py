@@ -7,12 +7,14 @@ exist, nothing reads itself. Its nodes are in an order in which each comes after
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
 
 from convscope.core.layer import Layer
+from convscope.core.operators import Source
 from convscope.errors import ConvscopeError, InputError, ShapeError, nearest_name
 
 Shape: TypeAlias = tuple[int, ...]
@@ -52,6 +54,31 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Weight:
+    """An array of numbers that is part of the network.
+
+    Attributes:
+        name: its own in the network; two nodes whose weights carry one name share the array, and it
+            is counted once.
+        shape: the lengths of its axes.
+        dtype: as NumPy names it: ``"float32"``.
+        trainable: False for frozen parameters.
+        is_parameter: False for buffers and constants, which are stored but not counted.
+    """
+
+    name: str
+    shape: Shape
+    dtype: str = "float32"
+    trainable: bool = True
+    is_parameter: bool = True
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One layer in its place.
 
@@ -61,17 +88,27 @@ class Node:
         inputs: the names of what it reads, in the order the layer takes them.
         source: where it was read from, such as "line 3"; may be empty, and does not count when
             networks are compared.
+        weights: the arrays it uses, where an importer saw them; None where they follow from the layer
+            and its input, as in a network written as text.
+        recorded: the output shape that an importer saw, without the batch axis, for a layer whose
+            shape no rule foretells; None where the rules do.
+        in_place: the output overwrites the first input, as in-place activations do.
+        dtype: of the output, as NumPy names it.
     """
 
     name: str
     layer: Layer
     inputs: tuple[str, ...]
     source: str = field(default="", compare=False)
+    weights: tuple[Weight, ...] | None = None
+    recorded: Shape | None = None
+    in_place: bool = field(default=False, compare=False)
+    dtype: str = "float32"
 
     def __post_init__(self) -> None:
         check_name("layer", self.name)
         object.__setattr__(self, "inputs", tuple(self.inputs))
-        if not self.inputs:
+        if not self.inputs and not isinstance(self.layer, Source):
             raise self.failed(InputError("it reads nothing"))
 
     def failed(self, error: ConvscopeError) -> ConvscopeError:
