@@ -32,10 +32,11 @@ SEARCHED_NAMES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What enters the network: a name, and the shape of one item without its batch axis."""
+    """What enters the network: a name, the shape of one item without its batch axis, and its dtype."""
 
     name: str
     shape: Shape
+    dtype: str = "float32"
 
     def __post_init__(self) -> None:
         check_name("input", self.name)

@@ -30,7 +30,7 @@ class Source(Operator):
 
 @dataclass(frozen=True)
 class Elementwise(Operator):
-    """Arrays combined cell by cell, broadcast against each other: ``add``, ``multiply``, ``where``, ``exp``."""
+    """Arrays combined cell by cell, stretched to one shape: ``add``, ``multiply``, ``where``, ``exp``."""
 
     title: ClassVar[str] = "elementwise"
 
@@ -93,7 +93,7 @@ class Attention(Operator):
 
 @dataclass(frozen=True)
 class Norm(Operator):
-    """Normalisation by statistics of the input itself: ``layer``, ``group``, ``instance``, ``rms``, ``local response``."""
+    """Normalisation by the input's own statistics: ``layer``, ``group``, ``instance``, ``rms`` or ``local response``."""
 
     title: ClassVar[str] = "normalisation"
 

@@ -49,6 +49,19 @@ def ceil_div(numerator: Any, denominator: Any) -> Any:
 
 
 @overload
+def exact_div(numerator: int, denominator: int) -> int: ...
+@overload
+def exact_div(numerator: Expression, denominator: Expression) -> Expression: ...
+def exact_div(numerator: Any, denominator: Any) -> Any:
+    """Numerator / denominator of integers that divide without rest, or its formula.
+
+    >>> exact_div(96, 2)
+    48
+    """
+    return numerator / denominator if isinstance(numerator, Expression) else numerator // denominator
+
+
+@overload
 def floor_of(value: int | Fraction) -> int: ...
 @overload
 def floor_of(value: Expression) -> Expression: ...

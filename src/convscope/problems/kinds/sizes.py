@@ -45,7 +45,8 @@ class Sizes(Task):
 
     def solve(self) -> Work:
         """Derive every size, and compare row by row."""
-        rows = {row.name: row.output_shape for row in self.network.rows}
+        shapes = ((row.name, row.output_shape) for row in self.network.rows)
+        rows = {name: shape for name, shape in shapes if shape is not None}
         verdicts = () if self.answer is None else (self.answer.compare(rows),)
         facts = [
             {"name": row.name, "op": row.op, "output_shape": row.output_shape} for row in self.network.rows
