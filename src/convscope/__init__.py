@@ -6,11 +6,11 @@ Every public name is importable from here and is loaded only when it is first us
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
-
 from convscope.version import __version__
 
+# Type checkers take this name as true; importing it from `typing` would be most of the time that
+# `convscope --version` takes.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from convscope.core.array import ExactArray as ExactArray
     from convscope.core.convolution import Conv as Conv
@@ -104,6 +104,8 @@ def __getattr__(name: str) -> object:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'convscope' has no attribute {name!r}")
+    import importlib
+
     value = getattr(importlib.import_module(f"convscope.{home}"), name)
     globals()[name] = value
     return value

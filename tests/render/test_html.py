@@ -242,7 +242,7 @@ def selectors(css: str) -> Iterator[str]:
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     for head in re.findall(r"([^{};]+)\{", css):
         if not head.strip().startswith("@"):
-            yield from (selector.strip() for selector in head.split(","))
+            yield from (selector.strip() for selector in re.split(r",(?![^(]*\))", head))
 
 
 def test_the_style_of_a_fragment_stays_inside_it() -> None:
@@ -264,7 +264,11 @@ def test_the_style_of_a_fragment_stays_inside_it() -> None:
 
 
 def test_the_selectors_test_sees_a_leak() -> None:
-    assert list(selectors("a, .b { x: y } /* c { */ @media print { .d e { } }")) == ["a", ".b", ".d e"]
+    assert list(selectors("a, .b:is(x, y) { x: y } /* c { */ @media p { .d e { } }")) == [
+        "a",
+        ".b:is(x, y)",
+        ".d e",
+    ]
 
 
 # --- colours ---------------------------------------------------------------------------------
@@ -367,6 +371,13 @@ def test_numbers_are_written_in_their_own_forms() -> None:
     assert cells(page(rounded)) == [["0.8808", "0.5000"]]
     assert of_class(page(rounded), "lined-up")
     assert not of_class(page(view), "lined-up")
+
+
+def test_a_number_among_words_is_set_like_them() -> None:
+    (sentence,) = page(Paragraph(text("so ", Fraction(-5, 2), " it is"))).iter("p")
+    assert sentence.text == "so −2.5 it is"
+    (sentence,) = page(Paragraph(text("so ", Fraction(-5, 3), " it is"))).iter("p")
+    assert [child.tag for child in sentence] == ["math"]
 
 
 def test_wide_things_scroll_in_boxes_that_keyboards_reach() -> None:

@@ -247,7 +247,24 @@ def test_a_document_without_marks_needs_no_key() -> None:
 
 def test_rounding_is_never_called_equal_between_matrices() -> None:
     exact, rounded = MatrixView(matrix("1")), MatrixView(((Sigmoid(Fraction(2)),),))
-    assert source(MatrixRow((exact, exact, rounded), ("=", "="))).rstrip().endswith('("=", "≈", ))')
+    assert '("=", "≈", ), leads: false)' in source(MatrixRow((exact, exact, rounded), ("=", "=")))
+
+
+def test_words_stay_with_what_they_announce_and_cells_with_their_sum() -> None:
+    words, row, sum_of = (
+        Paragraph(text("so")),
+        MatrixRow((MatrixView(matrix("1")),), ()),
+        Formula(Symbol("z")),
+    )
+    written = source(words, row, sum_of, row, words, words, Paragraph(text(Strong("Size."))), words)
+    starts = [line for line in written.splitlines() if line.startswith(("#lead", "#par", "#matrix-row"))]
+    kinds = ["leads" if line.startswith("#lead") or "leads: true" in line else "may part" for line in starts]
+    assert kinds == ["leads", "leads", "may part", "may part", "may part", "leads", "may part"]
+
+
+def test_a_number_among_words_is_set_like_them() -> None:
+    written = source(Paragraph(text("so ", Fraction(-5, 2), Fraction(1, 3))))
+    assert written.strip() == '#par([#"so "#"−2.5"$frac(1, 3)$])'
 
 
 def test_sections_are_headings_of_their_depth() -> None:

@@ -193,11 +193,11 @@ def hint(name: str, known: Iterable[str]) -> str:
 def _by_name(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> Mapping[str, Input | Node]:
     known: dict[str, Input | Node] = {}
     for entry in chain[Input | Node](inputs, nodes):
-        other = known.setdefault(entry.name, entry)
-        if other is entry:
-            continue
-        taken = InputError(f"the name '{entry.name}' is used twice{_told_source(other)}")
-        raise entry.failed(taken) if isinstance(entry, Node) else taken
+        other = known.get(entry.name)
+        if other is not None:
+            taken = InputError(f"the name '{entry.name}' is used twice{_told_source(other)}")
+            raise entry.failed(taken) if isinstance(entry, Node) else taken
+        known[entry.name] = entry
     return known
 
 

@@ -21,7 +21,15 @@ _WRITTEN = re.compile(
     r"[+\-\u2212]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?:/(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)?|[^\W\d]\w*",
     re.ASCII,
 )
+_AXES = {
+    1: ("entry",),
+    2: ("row", "column"),
+    3: ("channel", "row", "column"),
+    4: ("batch", "channel", "row", "column"),
+    5: ("batch", "channel", "depth", "row", "column"),
+}
 _ALWAYS_TOLD = frozenset({"row", "column", "entry"})
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}")
 _DECIMAL = re.compile(r"[+\-\u2212]?\d*\.(?P<decimals>\d*)(?:[eE](?P<exponent>[+-]?\d+))?\Z", re.ASCII)
 
 
@@ -115,7 +123,7 @@ def _written(source: str | Path | list[object]) -> list[str]:
         case Path():
             return _WRITTEN.findall(source.read_text(encoding="utf-8-sig"))
         case str():
-            return _WRITTEN.findall(source)
+            return _WRITTEN.findall(_ENVIRONMENT.sub(" ", source))
         case _:
             return [entry for part in source for entry in _written(part)]  # type: ignore[arg-type]
 
@@ -134,11 +142,11 @@ def _place(shape: tuple[int, ...], flat: int) -> str:
     for length in reversed(shape):
         flat, position = divmod(flat, length)
         index.insert(0, position + 1)
-    names = ["batch", "channel", "depth", "row", "column"][-len(index) :] if len(index) > 1 else ["entry"]
+    names = _AXES.get(len(index), ())
     return ", ".join(
         f"{name} {position}"
-        for name, position in zip(names, index, strict=False)
-        if name in _ALWAYS_TOLD or shape[names.index(name)] > 1
+        for name, position, length in zip(names, index, shape, strict=True)
+        if length > 1 or name in _ALWAYS_TOLD
     )
 
 

@@ -45,7 +45,7 @@ from convscope.render.literal import visible_lines
 from convscope.render.mathml import escape
 from convscope.render.numbers import Ratio, column_decimals, operators_as_shown
 from convscope.render.pictures import png_bytes
-from convscope.render.plain import plain_text
+from convscope.render.plain import bare_number, plain_text
 from convscope.render.words import MARKS, VERDICTS
 
 # What a page may load: its own style and its own pictures.
@@ -190,7 +190,8 @@ def _inline(place: Place, part: str | Code | Strong | Expression) -> str:
         case Strong():
             return f"<strong>{escape(part.text)}</strong>"
         case _:
-            return mathml.inline(place.formulas, part)
+            # A number among words is set like them.
+            return bare_number(part, place.digits) or mathml.inline(place.formulas, part)
 
 
 def _caption(place: Place, content: Text) -> str:

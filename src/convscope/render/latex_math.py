@@ -93,7 +93,7 @@ def display(writing: Writer, node: Expression) -> str:
         lines = _chain_lines(writing, node)
     else:
         lines = [("", line) for line in _part_lines(writing, node)]
-    body = LINE_END.join(f"{left} &{right}" for left, right in lines)
+    body = LINE_END.join(f"{left} &{right}".lstrip() for left, right in lines)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 
 
@@ -144,6 +144,10 @@ def reach(node: Expression, digits: int) -> int:
     match opened:
         case Relation():
             return sum(reach(part, digits) + len(" = ") for part in opened.parts)
+        case Sum():
+            return sum(reach(term, digits) + len(" + ") for term in opened.terms)
+        case Product():
+            return sum(reach(factor, digits) + len("·") for factor in opened.factors)
         case Quotient():
             return max(reach(opened.numerator, digits), reach(opened.denominator, digits))
         case Floor() | Ceiling():

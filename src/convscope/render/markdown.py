@@ -139,7 +139,7 @@ def _inline(page: Page, content: Text) -> str:
         piece = _inline_part(page, part)
         # GitHub reads a formula only between spaces or brackets; an empty element is as good.
         touches = piece.startswith("$`") and not re.search(r"(?:^|[\s(])\Z", written)
-        follows = written.endswith("`$") and re.match(r"[\w`$]", piece)
+        follows = written.endswith("`$") and re.match(r"\\?[\w`$]", piece)
         written += ("<span></span>" if touches or follows else "") + piece
     return written
 

@@ -128,6 +128,10 @@ def _along_axis(layer: pointwise.Softmax | pointwise.Softmin | pointwise.LogSoft
     yield "" if layer.dim == -1 else f"along dim {layer.dim}"
 
 
+def _gelu(layer: pointwise.GELU) -> Iterator[str]:
+    yield "" if layer.approximate == "none" else f"by its {layer.approximate} approximation"
+
+
 def _flatten(layer: Flatten) -> Iterator[str]:
     yield "" if (layer.start_dim, layer.end_dim) == (1, -1) else f"dims {layer.start_dim} to {layer.end_dim}"
 
@@ -136,14 +140,12 @@ def _batch_norm(_layer: BatchNorm) -> Iterator[str]:
     yield ""
 
 
-def _plain(layer: Any) -> Iterator[str]:  # noqa: ANN401 - any layer whose options are single numbers or words
+def _plain(layer: Any) -> Iterator[str]:  # noqa: ANN401 - any layer whose options are single numbers
     yield ""
     for entry in fields(layer):
         value = getattr(layer, entry.name)
         if isinstance(value, Fraction):
             yield f"{entry.name.replace('_', ' ')} {number_words(value)}"
-        elif isinstance(value, int | str):
-            yield f"{entry.name.replace('_', ' ')} {value}"
 
 
 LAYER_WORDS: dict[type[Layer], Callable[[Any], Iterator[str]]] = {
@@ -161,6 +163,7 @@ LAYER_WORDS: dict[type[Layer], Callable[[Any], Iterator[str]]] = {
     pointwise.Softmax: _along_axis,
     pointwise.Softmin: _along_axis,
     pointwise.LogSoftmax: _along_axis,
+    pointwise.GELU: _gelu,
     Flatten: _flatten,
     BatchNorm: _batch_norm,
 }
