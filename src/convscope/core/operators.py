@@ -93,7 +93,7 @@ class Attention(Operator):
 
 @dataclass(frozen=True)
 class Norm(Operator):
-    """Normalisation by the input's own statistics: ``layer``, ``group``, ``instance``, ``rms`` or ``local response``."""
+    """Normalisation by the input's own statistics: `layer`, `group`, `instance`, `rms`, `local response`."""
 
     title: ClassVar[str] = "normalisation"
 
