@@ -95,6 +95,8 @@ class Node:
             shape no rule foretells; None where the rules do.
         in_place: the output overwrites the first input, as in-place activations do.
         dtype: of the output, as NumPy names it.
+        module: the class of the innermost PyTorch module it ran in, such as ``"Conv2d"``; empty for
+            networks of other sources. Some published counters see modules and no functions.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Node:
     recorded: Shape | None = None
     in_place: bool = field(default=False, compare=False)
     dtype: str = "float32"
+    module: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         check_name("layer", self.name)
