@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from functools import cached_property
 
 from convscope.core.network import Graph, Shape
-from convscope.rules.receptive_field import AxisField, Field, field_of
-
-_ONE_CELL = AxisField(Fraction(1), Fraction(1), Fraction(0))
-
-
-def input_field(shape: Shape) -> Field:
-    """The field of an input's own cells: each sees itself."""
-    return Field((_ONE_CELL,) * (len(shape) - 1))
+from convscope.rules.receptive_field import Field, field_of, input_field
 
 
 class Fields:
@@ -42,8 +34,5 @@ class Fields:
             inputs = [shape for name in node.inputs if (shape := self.shapes[name]) is not None]
             output = self.shapes[node.name]
             complete = output is not None and len(fields) == len(inputs) == len(node.inputs)
-            try:
-                found[node.name] = field_of(node, fields, inputs, output) if complete else None  # type: ignore[arg-type]
-            except NotImplementedError:
-                found[node.name] = None
+            found[node.name] = field_of(node, fields, inputs, output) if complete else None  # type: ignore[arg-type]
         return found

@@ -34,7 +34,7 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """A window that slides: output o reads ``first + o·advance``, then every `dilation`-th cell, `taps` in all.
+    """A window that slides: output o reads `taps` cells from ``first + o·advance`` on, `dilation` apart.
 
     Every reach has a `period` and an `advance`: output ``o + period`` reads what output o reads,
     `advance` cells further on.
@@ -219,8 +219,21 @@ REACH_RULES: dict[type[Layer], Callable[[Any, int, int, int], Reach]] = {
 }
 
 
+# Operators that move cells between channels and space, as importers name them.
+_SHUFFLES = ("pixelshuffle", "pixelunshuffle", "depthtospace", "spacetodepth")
+
+
+def is_shuffle(op: str) -> bool:
+    """Whether the operator moves cells between channels and space.
+
+    >>> is_shuffle("pixel_shuffle"), is_shuffle("DepthToSpace"), is_shuffle("reshape")
+    (True, True, False)
+    """
+    return op.lower().replace("_", "").startswith(_SHUFFLES)
+
+
 def resampled(n: int, n_out: int) -> Reach | None:
-    """The reach of cells moved between space and channels, as pixel shuffling does; None where it is no such."""
+    """The reach of such an operator along one axis; None where the lengths do not divide."""
     if n_out % n == 0:
         return Nearest(n_out // n, 1)
     return Windows(0, n // n_out, n // n_out) if n % n_out == 0 else None

@@ -24,22 +24,22 @@ def _reshaped(places: Places, before: Shape, after: Shape) -> Places | None:
     if math.prod(before) != math.prod(after):
         return None
     starts: dict[tuple[int, int], int] = {}
-    for place, length in enumerate(after):
-        starts.setdefault((math.prod(after[:place]), length), place)
+    for home, length in enumerate(after):
+        starts.setdefault((math.prod(after[:home]), length), home)
     found: list[int | None] = []
     for place in places:
         if place is None:
             found.append(None)
             continue
-        home = starts.get((math.prod(before[:place]), before[place]))
-        if home is None and before[place] > 1:
+        key = math.prod(before[:place]), before[place]
+        if key not in starts and before[place] > 1:
             return None
-        found.append(home)
+        found.append(starts.get(key))
     return tuple(found)
 
 
 def _permuted(places: Places, before: Shape, after: Shape) -> Places | None:
-    """The picture's axes keep their order; where the lengths leave a choice, channels went to the other end."""
+    """The picture's axes keep their order; where lengths leave a choice, channels went to the other end."""
     if sorted(before) != sorted(after):
         return None
     kept = [place for place in places if place is not None]
@@ -84,8 +84,8 @@ _BY_NAME: dict[str, Callable[[Places, Shape, Shape], Places | None]] = {
     ),
     **dict.fromkeys(
         (
-            "cast", "contiguous", "clone", "copy", "detach", "to", "alias", "lift", "identity", "expand", "repeat",
-            "broadcast", "dequantize", "quantize", "cat", "concat", "concatenate", "stack",
+            "cast", "contiguous", "clone", "copy", "detach", "to", "alias", "lift", "identity", "expand",
+            "repeat", "broadcast", "dequantize", "quantize", "cat", "concat", "concatenate", "stack",
         ),
         _dropped,
     ),
