@@ -13,6 +13,7 @@ from convscope.core.layer import Layer
 from convscope.core.network import Graph, Node, Shape, Weight, hint
 from convscope.core.operators import Unknown
 from convscope.errors import ConvscopeError, InputError
+from convscope.rules.conventions import Count, count
 from convscope.rules.cost import Cost, Recipe, array_bytes, cost_from, named, recipe_of
 from convscope.rules.fields import Fields
 from convscope.rules.formula import Fact
@@ -276,6 +277,18 @@ class Network(Showable):
     def complete(self) -> bool:
         """True when every row is counted, so that the totals are of the whole network."""
         return not self.not_counted
+
+    def count(self, convention: str) -> Count:
+        """The network as a published counter counts it: total, rows, and why each differs from plain.
+
+        Args:
+            convention: ``"fvcore"``, ``"ptflops"``, ``"thop"``, ``"torchvision"``, ``"torch"``,
+                ``"keras"`` or ``"plain"``.
+
+        Raises:
+            InputError: no such convention.
+        """
+        return count(self, convention)
 
     def document(self) -> Document:
         """The sizes as a table, then how each follows."""
