@@ -91,12 +91,25 @@ class AxisField:
         """What `count` outputs see together, cut to the picture, as the field of every one of them."""
         if self.is_constant and 0 <= self.box(0)[0] <= self.box(0)[1] <= self.length:
             return self
-        ends = {*range(min(count, self.period)), *range(max(count - self.period, 0), count)}
-        boxes = [(low, stop) for low, stop in map(self.clipped, ends) if low < stop]
+        boxes = [(low, stop) for low, stop in map(self.clipped, self._outermost(count)) if low < stop]
         if not boxes:
             return AxisField((None,), (None,), 0, self.length)
         low, stop = min(low for low, _ in boxes), max(stop for _, stop in boxes)
         return AxisField((low,), (stop - 1,), 0, self.length)
+
+    def _outermost(self, count: int) -> Iterator[int]:
+        """Of each phase the first and the last of `count` outputs that see any of the picture."""
+        for phase, (low, high) in enumerate(zip(self.lows, self.highs, strict=True)):
+            last = (count - 1 - phase) // self.period
+            if low is None or high is None or last < 0:
+                continue
+            first = 0
+            if self.advance:
+                first = max(first, -(high // self.advance))
+                last = min(last, (self.length - 1 - low) // self.advance)
+            if first <= last:
+                yield phase + first * self.period
+                yield phase + last * self.period
 
     def seen_through(self, reach: Reach) -> AxisField | None:
         """The field of a layer that reads this one; None where it repeats too late to be followed."""

@@ -94,7 +94,7 @@ def _checked_cell(
     if cell is None:
         return tuple((count - 1) // 2 for count in counts)
     index = (cell,) if isinstance(cell, int) else tuple(cell)
-    if field.is_whole:
+    if field.is_whole and set(field.places) == {None}:
         return (0,) * len(counts)  # all cells see the same, however they are counted
     if any(isinstance(i, bool) or not isinstance(i, int | np.integer) for i in index):
         raise InputError(f"layer '{layer}': the cell {cell!r} is not an index for each axis")
@@ -158,17 +158,14 @@ def _along(
     node: Node, axis: int, mine: Field, theirs: Field, shape: Shape, output: Shape, cells: list[Cells]
 ) -> Cells:
     n = theirs.counts(shape)[axis]
-    if axis >= len(mine.axes):
-        return _all(n)
+    if axis >= len(mine.axes) or theirs.places[axis] is None or mine.places[axis] is None:
+        return _all(n)  # positions are not followed: every cell may be read
     n_out = mine.counts(output)[axis]
-    if n == 1:
-        return _all(1)
-    if mine.axes[axis].is_constant and (not theirs.axes[axis].is_constant or mine.places[axis] is None):
-        return _all(n)
-    reach = _reach(node, axis, n, n_out)
-    if reach is None or theirs.axes[axis].is_constant:
-        return cells[axis] if n == n_out else _all(n)
-    return read_cells(reach, cells[axis], n)
+    reach = _reach(node, axis, n, n_out) if theirs.places[axis] == mine.places[axis] == axis + 1 else None
+    if reach is not None:
+        return read_cells(reach, cells[axis], n)
+    is_mixed = mine.axes[axis].is_constant and not theirs.axes[axis].is_constant
+    return cells[axis] if n == n_out and not is_mixed else _all(n)
 
 
 def _reach(node: Node, axis: int, n: int, n_out: int) -> Reach | None:
