@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal, localcontext
 
 import pytest
 
@@ -90,6 +91,15 @@ def test_conv_as_json_is_exact_and_rounded():
     assert second["value"][2][1] == "σ(7.5)"
     assert facts["decimal"][2][1] == "0.999447"
     assert facts["shape"] == [4, 4]
+
+
+def test_every_digit_asked_for_is_correct():
+    with localcontext() as context:
+        context.prec = 80
+        power = Decimal(-1).exp()
+        expected = str((1 / (1 + power)).quantize(Decimal(1).scaleb(-50)))
+    facts = json.loads(run("conv", "1", "1", "--then", "sigmoid", "--digits", "50", "--json").out)
+    assert facts["decimal"] == [[expected]]
 
 
 def test_conv_derives_one_cell():

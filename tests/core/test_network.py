@@ -164,15 +164,12 @@ def test_a_network_of_too_many_layers_is_refused() -> None:
     assert told == f"the network has {MAX_NODES + 1} layers; at most {MAX_NODES} are read"
 
 
-def seconds_backwards(count: int) -> float:
-    """A chain given backwards: every layer waits for the next."""
+def test_ordering_takes_linear_time_and_no_recursion() -> None:
+    """A chain given backwards, so that every layer waits for the next."""
+    count = 40_000
     nodes = tuple(relu(f"n{n}", f"n{n + 1}" if n < count else "image") for n in range(count + 1))
     start = time.process_time()
     graph = Graph((IMAGE,), nodes)
-    assert graph.nodes[0].name == f"n{count}"
-    return time.process_time() - start
-
-
-def test_ordering_takes_linear_time_and_no_recursion() -> None:
-    small, large = seconds_backwards(5000), seconds_backwards(40_000)
-    assert large < 40 * max(small, 0.005)
+    assert (graph.nodes[0].name, graph.nodes[-1].name) == (f"n{count}", "n0")
+    # It takes 0.2 s; comparing every pair of layers would take minutes.
+    assert time.process_time() - start < 5

@@ -125,11 +125,11 @@ def test_letters_are_compared_as_letters():
 def test_a_wrong_answer_names_the_first_cells_and_counts_them_all():
     verdict = answer("1 2; 3 5").compare(cs.matrix("1 2; 3 4"), "the sum")
     assert words(verdict.content) == (
-        "The answer given for the sum differs in 1 of 4 cells: row 2, column 2 is 4, given 5."
+        "The answer given for the sum differs in 1 of 4 cells: cell [1, 1] is 4, given 5."
     )
     many = answer("9 9; 9 9").compare(cs.matrix("1 2; 3 4"), "the sum")
     assert words(many.content).startswith(
-        "The answer given for the sum differs in 4 of 4 cells: row 1, column 1"
+        "The answer given for the sum differs in 4 of 4 cells: cell [0, 0] is 1"
     )
     assert words(many.content).endswith("given 9; …")
 
@@ -146,4 +146,4 @@ def test_a_single_channel_may_be_left_out():
 
 def test_cells_of_channels_are_named():
     verdict = answer("[[[1, 2]], [[3, 4]]]").compare(cs.matrix([[["1", "2"]], [["3", "9"]]]), "it")
-    assert "channel 2, row 1, column 2 is 9, given 4" in words(verdict.content)
+    assert "cell [1, 0, 1] is 9, given 4" in words(verdict.content)

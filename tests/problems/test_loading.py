@@ -146,6 +146,7 @@ def test_every_mistake_of_a_file_is_told_in_one_error_with_line_and_key():
         ("problems:\n  - {id: [1], kind: apply}\n", "2: problems[1].id: a list is not a single value"),
         ('problems:\n  - {id: "a\\nb", kind: apply}\n', "2: problems[1].id: 'a b' is not an id"),
         ("problems:\n  - {kind: apply, kind: apply}\n", "2: problem 1: the key 'kind' is written twice"),
+        ("problems:\n  - {parts: [words], text: x}\n", "2: problem 1: parts[1]: 'words' is not a mapping"),
         ("problems:\n  - {parts: [], text: x}\n", "2: problem 1: parts: the list is empty"),
         ("problems:\n  - {parts: [{kind: nix}], text: x}\n", "2: problem 1a: kind: unknown kind 'nix'"),
         ("problems:\n  - {parts: [{kind: apply}], points: 2}\n", "2: problem 1a: give a 'picture' (a file)"),
@@ -161,6 +162,20 @@ def test_a_known_key_is_known_even_after_a_mistake_elsewhere():
         "problems:\n  - {kind: feature_map, input: x y z 1.2.3, layers: [relu], answer: '1'}\n"
     )
     assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("title: a\nproblems: [\n", "<text>:3: not YAML: while parsing"),
+        ("title: a\nproblems: !x []\n", "<text>:2: the tag '!x' is not read; write the value without a tag"),
+        ("title: \x00\n", "<text>: not YAML: "),
+    ],
+)
+def test_what_is_not_yaml_is_told_with_its_line(text, message):
+    with pytest.raises(InputError) as refused:
+        cs.load_problems(text)
+    assert str(refused.value).startswith(message)
 
 
 def test_mistakes_past_a_hundred_are_counted():
@@ -180,7 +195,7 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path):
     with path.open("wb") as file:
         file.truncate(50_000_000)
     started = time.perf_counter()
-    with pytest.raises(InputError, match=r"large.yaml: 50000000 bytes are too many; up to 5000000 are read"):
+    with pytest.raises(InputError, match=rf"^{path}: 50000000 bytes are too many; up to 5000000 are read"):
         cs.load_problems(path)
     assert time.perf_counter() - started < 1
 
@@ -203,7 +218,7 @@ def test_a_file_that_cannot_be_read_is_one_clear_line(tmp_path, make, message):
 
 
 def test_an_endless_file_is_not_read_to_its_end():
-    with pytest.raises(InputError, match=r"/dev/zero: more than 5000000 bytes"):
+    with pytest.raises(InputError, match=r"^/dev/zero: more than 5000000 bytes"):
         cs.load_problems("/dev/zero")
 
 

@@ -138,7 +138,8 @@ def values(*numbers: float):
 def test_values_within_range_are_shown_as_they_are():
     shown = display(values(0, 127.4, 255), None)
     assert shown.pixels.tolist() == [[0, 127, 255]]
-    assert shown.words == "shown as it is, values rounded to whole grey levels"
+    assert shown.words == "shown as it is, rounded to whole levels"
+    assert display(values(0, 127, 255), None).words == "shown as it is"
 
 
 def test_clipping_is_said_with_its_share():

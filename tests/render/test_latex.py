@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sample import DIGITS, HOSTILE, INPUT, PADDING_MARKS, matrices, matrix, sample
 
@@ -30,7 +30,7 @@ from convscope.core.document import (
     Table,
     text,
 )
-from convscope.core.expression import Product, Quotient, Sum, Symbol, as_expression, equation
+from convscope.core.expression import Elided, Power, Product, Quotient, Sum, Symbol, as_expression, equation
 from convscope.errors import UnsupportedError
 from convscope.render.latex import LATEX, to_fragment, to_latex
 from convscope.render.latex_fragment import FRAGMENT, LONGEST_FORMULA
@@ -47,7 +47,8 @@ ALLOWED = frozenset(
         """section subsection subsubsection paragraph begin end par item setlength itemsep parskip small
         footnotesize LARGE bfseries itshape ttfamily raggedright raggedleft centering arraybackslash strut
         color textcolor colorbox cellcolor textbf texttt underline linewidth toprule midrule bottomrule
-        fitted fittedtable captioned finding shownpicture hfil codebreak kern ensuremath text phantom
+        fitted fittedtable fractionstrut
+        captioned finding shownpicture hfil codebreak kern ensuremath text phantom
         textbackslash textasciicircum textasciitilde textless textgreater textbar textasciigrave
         textquotedbl textquotesingle backslash vert hat grave sim left right mathrm mathbf frac sqrt
         underbrace boxed quad cdot cdots vdots ddots times lfloor rfloor lceil rceil lvert rvert leq geq
@@ -80,18 +81,21 @@ def unescaped(written: str) -> str:
     return re.sub(r"\\text([a-z]+)\{\}|\\([#$%&_{}])", lambda m: names[m[1]] if m[1] else m[2], read)
 
 
+ASCII = "".join(map(chr, range(32, 127)))
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=126) | st.sampled_from("−éŁß€"))
 
 
 @given(printable)
-def test_escaped_text_reads_back(string: str) -> None:
-    assert unescaped(escape_text(string)) == string
-    assert unescaped(escape_code(string)) == string
+@example(ASCII)
+def test_escaped_text_reads_back(given_text: str) -> None:
+    assert unescaped(escape_text(given_text)) == given_text
+    assert unescaped(escape_code(given_text)) == given_text
 
 
 @given(st.text())
-def test_escaped_text_holds_nothing_that_acts(string: str) -> None:
-    for written in (escape_text(string), escape_code(string)):
+@example(ASCII)
+def test_escaped_text_holds_nothing_that_acts(given_text: str) -> None:
+    for written in (escape_text(given_text), escape_code(given_text)):
         bare = re.sub(r"\\[#$%&_{}]|\\ensuremath\{(\\[A-Za-z]+|-)\}", "", written)
         assert not set(bare) & set("#$%&_~^")
         assert set(MACRO.findall(bare)) <= ALLOWED
@@ -100,9 +104,12 @@ def test_escaped_text_holds_nothing_that_acts(string: str) -> None:
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
-def test_words_in_a_formula_keep_every_letter(string: str) -> None:
-    written = math_words(string)
-    assert "".join(re.findall(r"\\mathrm\{(\w+)\}", written)) == "".join(re.findall("[A-Za-z0-9]", string))
+@example(ASCII)
+def test_words_in_a_formula_keep_every_letter(given_text: str) -> None:
+    written = math_words(given_text)
+    assert "".join(re.findall(r"\\mathrm\{(\w+)\}", written)) == "".join(
+        re.findall("[A-Za-z0-9]", given_text)
+    )
     assert not set(re.sub(r"\\[#$%&_{} ]", "", written)) & set("#$%&_~^|`")
 
 
@@ -161,13 +168,13 @@ def test_a_long_formula_is_broken_at_signs_and_between_terms() -> None:
     lines = display(writer(4), equation(Symbol("z"), terms, Quotient(terms, Symbol("n")), 5)).split("\n")
     assert lines[0] == r"\begin{aligned}"
     assert lines[1].startswith("z &= 0 \\cdot \\mathrm{weight} + ")
-    assert lines[2].startswith(r"\\ &\quad {} + 5 \cdot")
-    assert lines[4].startswith(r"\\ &= \frac{\begin{gathered}0 \cdot")
+    assert lines[2].startswith(r"\\ &\quad {} + 6 \cdot")
+    assert lines[3].startswith(r"\\ &= \frac{\begin{gathered}0 \cdot")
     assert lines[-2:] == [r"\\ &= 5", r"\end{aligned}"]
     assert display(writer(4), equation(Symbol("z"), 5)) == "z = 5"
     long_name = Symbol("a" * 30)
     assert display(writer(4), equation(long_name, long_name, long_name)).count("\n") == 4
-    assert display(writer(4), terms).count(r"\\") == 2
+    assert display(writer(4), terms).count(r"\\") == 1
 
 
 def test_marks_are_grounds_in_tex_and_boxes_in_mathjax() -> None:
@@ -175,12 +182,12 @@ def test_marks_are_grounds_in_tex_and_boxes_in_mathjax() -> None:
     tex, mathjax = body(view), to_fragment(Document(text("t"), (view,)), digits=DIGITS)
     assert r"\cellcolor{winner}\mathbf{0.5}" in tex
     assert tex.count(r"\cellcolor{window}") == 8
-    assert tex.count(r"{\color{padding}0}") + tex.count(r"{\color{padding}0\phantom{.0}}") == 20
+    assert tex.count(r"{\color{padding}0}") == 20
     assert r"\boxed{\mathbf{0.5}}" in mathjax
     assert mathjax.count(r"\boxed 0") == 5
     assert mathjax.count(r"\scriptstyle 0") == 20
-    difference = MatrixView(matrix("1 2"), (), (Mark("difference", 0, 0, 1, 1),))
-    assert r"\cellcolor{difference}\underline{1} & 2" in body(difference)
+    difference = MatrixView(matrix("1 2; .5 3"), (), (Mark("difference", 0, 0, 1, 1),))
+    assert r"\cellcolor{difference}\underline{1}\phantom{.0} & 2" in body(difference)
     assert r"\underline{1} & 2" in to_fragment(Document(text("t"), (difference,)), digits=DIGITS)
 
 
@@ -232,6 +239,28 @@ def test_a_fragment_lets_no_word_act_on_mathjax() -> None:
     written = to_fragment(Document(text("t"), (Paragraph(strings),)), digits=4).split("\n\n")[-1]
     assert written == (
         "cost ${\\$}$5 or ${\\$}$6, $\\backslash{}$begin$\\{$x$\\}$ $\\backslash{}$ref$\\{$y$\\}$ 50$\\%$\n"
+    )
+
+
+def test_what_is_empty_is_left_out() -> None:
+    assert body(Listing(())) == ""
+    assert body(MatrixView(())) == "\\[\\fitted{\\left[\\ \\right]}\\]"
+    only_caption = Document(text("t"), (Table((), (), caption=text("none")),))
+    assert to_fragment(only_caption, digits=4).endswith("$$\n\nnone\n")
+
+
+def test_a_fragment_names_its_pictures() -> None:
+    figures = tuple(block for block in sample().walk() if isinstance(block, Figure))
+    written = to_fragment(Document(text("t"), figures), digits=4)
+    assert "[before-after-1-2.png] the same in colour — after $\\frac{1}{3}$\n" in written
+    assert written.endswith("[evil-name.png] alone\n")
+
+
+def test_what_cannot_be_broken_stays_on_its_line() -> None:
+    product = Product(tuple(Symbol("factor") for _ in range(20)))
+    assert display(writer(4), equation(Symbol("z"), product)).count("\n") == 2
+    assert writer(4).write(Power(Elided(3), Symbol("n"))) == (
+        r"\left( \underbrace{\cdots}_{3\text{ more}} \right)^{n}"
     )
 
 

@@ -87,6 +87,8 @@ def test_hostile_text_is_literal_wherever_it_stands(string: str) -> None:
         assert {token.content for token in tokens(written) if token.type == "html_inline"} <= OUR_ELEMENTS
         assert squeezed(words(written)).count(squeezed(visible_line(string))) >= 3
         assert not list(formulas(written))
+        lines = [token.content for token in tokens(written) if token.type == "text"]
+        assert all(line in "$@" for line in lines if "$" in line or "@" in line), "read by GitHub later"
 
 
 @given(st.text())
@@ -211,6 +213,7 @@ def test_code_is_fenced_longer_than_what_it_holds() -> None:
         fences = [token for token in READER.parse(shown(CodeBlock(string, "<b>py"))) if token.type == "fence"]
         assert [fence.info for fence in fences] == ["bpy"]
         assert fences[0].content == "\n".join(visible_lines(string)) + "\n"
+    assert shown(Paragraph(text("a", Code(""), "b"))) == "ab"
     assert shown(CodeBlock("x", "mermaid")) == "```\nx\n```"
 
 

@@ -23,6 +23,7 @@ from convscope.core.reading import MatrixLike, matrix
 from convscope.errors import InputError, ShapeError, nearest_name
 
 MAX_RANK = 3
+RANK_OPTIONS = frozenset({"kernel_size", "size", "scale_factor"})
 # A size no memory holds; refused at the door so that no formula is fed an absurd number.
 MAX_OPTION = 10**9
 
@@ -57,17 +58,23 @@ class Layer:
         """The layer with one entry an axis for an input of `rank` spatial axes."""
         return self
 
+    def _tells_rank(self, name: str) -> bool:
+        """True for the option whose number of entries says for how many axes the layer was built."""
+        rank, value = getattr(self, "rank", None), getattr(self, name)
+        if rank is None or not isinstance(value, tuple) or len(value) != rank:
+            return False
+        return name in RANK_OPTIONS or (name == "padding" and not hasattr(self, "kernel_size"))
+
     def __repr__(self) -> str:
         written: list[str] = []
-        for name, parameter in list(self._parameters.items())[1:]:
+        for position, (name, parameter) in enumerate(list(self._parameters.items())[1:]):
             value = getattr(self, name)
-            shown = _source_text(
-                value, keep_axes=name == "kernel_size" and getattr(self, "rank", None) is not None
-            )
+            shown = _source_text(value, keep_axes=self._tells_rank(name))
             if value is None or shown == _source_text(parameter.default, keep_axes=False):
                 continue
-            first = not written and parameter.default is inspect.Parameter.empty
-            written.append(shown if first else f"{name}={shown}")
+            # Options that must be given come first and need no name: LpPool(2, 3).
+            leads = len(written) == position and parameter.default is inspect.Parameter.empty
+            written.append(shown if leads else f"{name}={shown}")
         return f"{type(self).__name__}({', '.join(written)})"
 
 
@@ -81,7 +88,10 @@ def _source_text(value: object, *, keep_axes: bool) -> str:
     if isinstance(value, tuple) and not keep_axes:
         entries = {entry for part in value for entry in (part if isinstance(part, tuple) else (part,))}
         if len(entries) == 1:
-            return repr(entries.pop())
+            return _source_text(entries.pop(), keep_axes=False)
+    if isinstance(value, tuple) and any(isinstance(entry, Fraction) for entry in value):
+        written = [_source_text(entry, keep_axes=False) for entry in value]
+        return f"({written[0]},)" if len(written) == 1 else f"({', '.join(written)})"
     return repr(value)
 
 

@@ -337,7 +337,7 @@ def read_graph(text: str, name: str = "") -> Graph:
 
 def _lines(text: str) -> Iterator[_Line]:
     lines = text.replace("\r\n", "\n").split("\n")
-    written = sum(not line.isspace() for line in lines)
+    written = sum(bool(line) and not line.isspace() for line in lines)
     if written > MAX_LINES:
         raise InputError(f"the text has {written} lines that are not empty; at most {MAX_LINES} are read")
     seen: dict[str, _Statement | None] = {}  # deep networks repeat their layers

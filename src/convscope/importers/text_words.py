@@ -103,7 +103,7 @@ COUNT = Kind("a whole number", _read_integer)
 PADDING = Kind("a number, one an axis, (before,after) pairs, `same` or `valid`", _read_padding)
 NUMBER = Kind("a number such as `0.1` or `1/3`", parse_number)
 FACTORS = Kind("a factor, or one an axis: `2`, `x2`, `1.5x2`", _read_factors)
-FLAG = Kind("the word alone", bool, is_flag=True)
+FLAG = Kind("the word alone, or after `no`", bool, is_flag=True)
 
 
 # --- what may be written ----------------------------------------------------------------------

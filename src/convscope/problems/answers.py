@@ -21,14 +21,6 @@ _WRITTEN = re.compile(
     r"[+\-\u2212]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?:/(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)?|[^\W\d]\w*",
     re.ASCII,
 )
-_AXES = {
-    1: ("entry",),
-    2: ("row", "column"),
-    3: ("channel", "row", "column"),
-    4: ("batch", "channel", "row", "column"),
-    5: ("batch", "channel", "depth", "row", "column"),
-}
-_ALWAYS_TOLD = frozenset({"row", "column", "entry"})
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}")
 _DECIMAL = re.compile(r"[+\-\u2212]?\d*\.(?P<decimals>\d*)(?:[eE](?P<exponent>[+-]?\d+))?\Z", re.ASCII)
 
@@ -137,17 +129,12 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _place(shape: tuple[int, ...], flat: int) -> str:
-    """Where a cell is, in words, counted from 1: ``channel 2, row 1, column 3``."""
+    """The cell at a place in row-major order, called by its index as in the worked solution."""
     index: list[int] = []
     for length in reversed(shape):
         flat, position = divmod(flat, length)
-        index.insert(0, position + 1)
-    names = _AXES.get(len(index), ())
-    return ", ".join(
-        f"{name} {position}"
-        for name, position, length in zip(names, index, shape, strict=True)
-        if length > 1 or name in _ALWAYS_TOLD
-    )
+        index.insert(0, position)
+    return f"cell {index}"
 
 
 def _cross(shape: tuple[int, ...]) -> str:

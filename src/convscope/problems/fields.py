@@ -131,10 +131,6 @@ class Fields:
         """An exact number."""
         return self.read(key, lambda node: exact_number(scalar_text(node)))
 
-    def flag(self, key: str) -> bool | None:
-        """A truth value, written true or false."""
-        return self.read(key, lambda node: choice(scalar_text(node), {"true": True, "false": False}))
-
     def choice(self, key: str, known: Sequence[str]) -> str | None:
         """One of the known words."""
         return self.read(key, lambda node: choice(scalar_text(node), {word: word for word in known}))

@@ -2,8 +2,9 @@ r"""A document as a LaTeX file that pdfTeX and LuaTeX set with standard packages
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -93,6 +94,7 @@ PREAMBLE = r"""\documentclass[11pt,a4paper,fleqn]{article}
   \sbox{\fittedbox}{#1}%
   \ifdim\wd\fittedbox>\linewidth\resizebox{\linewidth}{!}{\usebox{\fittedbox}}%
   \else\usebox{\fittedbox}\fi}
+\newcommand{\fractionstrut}{\rule[-1.7ex]{0pt}{4.8ex}}
 \newcommand{\finding}[3]{\par\fcolorbox{#1}{#1!6}{%
   \parbox{\dimexpr\linewidth-2\fboxsep-2\fboxrule\relax}{\textcolor{#1}{\textbf{#2}}\quad #3}}\par}
 \newcommand{\shownpicture}[3]{\IfFileExists{#2}%
@@ -140,12 +142,12 @@ def to_latex(document: Document, *, digits: int) -> str:
     explained = legend(document, MARK_NAMES)
     if explained:
         parts.append(rf"{{\small\color{{muted}}Marks in the matrices: {explained}\par}}")
-    parts.append(_join(_written(page, block) for block in document.blocks))
+    parts.append(_blocks(page, document.blocks))
     parts.append(r"\end{document}")
     return "\n\n".join(parts) + "\n"
 
 
-def _written(page: Page, block: Block) -> str:
+def _written(page: Page, block: Block | None) -> str:
     try:
         rule = LATEX[type(block)]
     except KeyError:
@@ -170,12 +172,14 @@ def _inline_part(page: Page, part: object) -> str:
             return f"${page.writer.write(part)}$"  # type: ignore[arg-type]
 
 
-def _join(parts: Iterator[str]) -> str:
-    """Blocks one under the other; a display belongs to the paragraph before it."""
+def _blocks(page: Page, blocks: Sequence[Block]) -> str:
+    """Blocks one under the other; a display belongs to the paragraph before it, a new picture does not."""
     joined = ""
-    for part in parts:
-        gap = "\n" if part.startswith(r"\[") else "\n\n"
-        joined += (gap if joined else "") + part
+    for before, block in pairwise((None, *blocks)):
+        written = _written(page, block)
+        opens = isinstance(before, Formula) and not isinstance(block, Formula)
+        gap = "\n" if written.startswith(r"\[") and not opens else "\n\n"
+        joined += (gap if before is not None else "") + written
     return joined
 
 
@@ -183,7 +187,7 @@ def _section(page: Page, block: Section) -> str:
     heading = HEADINGS[min(page.depth, len(HEADINGS) - 1)]
     inner = replace(page, depth=page.depth + 1)
     title = rf"\{heading}*{{{_inline(page, block.title)}}}"
-    return f"{title}\n\n{_join(_written(inner, part) for part in block.blocks)}"
+    return f"{title}\n\n{_blocks(inner, block.blocks)}"
 
 
 def _paragraph(page: Page, block: Paragraph) -> str:
@@ -252,6 +256,7 @@ def _table(page: Page, block: Table) -> str:
 def _tabular(page: Page, block: Table, letters: str, rows: Sequence[tuple[Text, ...]]) -> str:
     head = " & ".join(rf"\textbf{{{_inline(page, cell)}}}" for cell in block.columns)
     lines = [" & ".join(_inline(page, cell) for cell in row[: len(block.columns)]) for row in rows]
+    lines = [rf"\fractionstrut {line}" if r"\frac" in line else line for line in lines]
     body = "".join(f"{line} \\\\\n" for line in lines)
     body = f"\\midrule\n{body}" if body else ""
     return (

@@ -38,7 +38,7 @@ FACTOR = PRECEDENCE[Quotient]  # a fraction has its own line and needs no bracke
 TIGHTEST = PRECEDENCE[Symbol]
 
 # A display of about this many characters fills a line of the page.
-LINE_LENGTH = 64
+LINE_LENGTH = 76
 LONGEST_LEAD = 24
 
 # Not the last thing on a source line: GitHub doubles a backslash there.
@@ -143,11 +143,11 @@ def reach(node: Expression, digits: int) -> int:
     opened = open_number(node)
     match opened:
         case Relation():
-            return sum(reach(part, digits) + len(" = ") for part in opened.parts)
+            return sum(reach(part, digits) + len(" = ") for part in opened.parts) - len(" = ")
         case Sum():
-            return sum(reach(term, digits) + len(" + ") for term in opened.terms)
+            return sum(reach(term, digits) + len(" + ") for term in opened.terms) - len(" + ")
         case Product():
-            return sum(reach(factor, digits) + len("·") for factor in opened.factors)
+            return sum(reach(factor, digits) + len("·") for factor in opened.factors) - len("·")
         case Quotient():
             return max(reach(opened.numerator, digits), reach(opened.denominator, digits))
         case Floor() | Ceiling():

@@ -46,11 +46,11 @@ def tex_matrix(grid: Grid, writing: Writer) -> str:
 def _tex_column(cells: list[GridCell], writing: Writer) -> tuple[str, list[str]]:
     """A column's letter and its written cells; decimals are filled up with empty places."""
     if not all(isinstance(cell.content, str) for cell in cells):
-        return "c", [_tex_cell(_written(cell, writing), cell) for cell in cells]
+        return "c", [_tex_cell(_written(cell, writing), "", cell) for cell in cells]
     tails = ["".join(str(cell.content).partition(".")[1:]) for cell in cells]
     longest = max(map(len, tails))
     return "r", [
-        _tex_cell(_written(cell, writing) + _empty(longest - len(tail), starts=not tail), cell)
+        _tex_cell(_written(cell, writing), _empty(longest - len(tail), starts=not tail), cell)
         for cell, tail in zip(cells, tails, strict=True)
     ]
 
@@ -60,14 +60,14 @@ def _empty(length: int, *, starts: bool) -> str:
     return rf"\phantom{{{figures}}}" if length else ""
 
 
-def _tex_cell(content: str, cell: GridCell) -> str:
+def _tex_cell(content: str, filling: str, cell: GridCell) -> str:
     if "padding" in cell.roles:
         content = rf"{{\color{{padding}}{content}}}"
     if not cell.is_gap:
         content = rf"\mathbf{{{content}}}" if "winner" in cell.roles else content
         content = rf"\underline{{{content}}}" if "difference" in cell.roles else content
     ground = next((role for role in _GROUNDS if role in cell.roles), None)
-    return rf"\cellcolor{{{ground}}}{content}" if ground else content
+    return (rf"\cellcolor{{{ground}}}" if ground else "") + content + filling
 
 
 def mathjax_matrix(view: MatrixView, writing: Writer) -> str:

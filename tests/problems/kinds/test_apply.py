@@ -85,6 +85,13 @@ def test_an_even_kernel_at_same_size_moves_the_picture_by_half_a_pixel(folder):
     )
 
 
+def test_a_shift_along_one_axis_only(folder):
+    (told,) = findings(solved(folder, "picture: grey.png, kernel: 1/2 1/2, padding: same"))
+    assert told.endswith(
+        "centred at (i + 0, j + 0.5) of the input, so what is seen moves by half a pixel left."
+    )
+
+
 def test_the_claimed_shift_is_the_shift_that_happens():
     # The centre of mass of a single bright cell moves by just as much, whatever the layer.
     for size, padding, dilation in [
@@ -187,6 +194,8 @@ def test_a_large_picture_is_quick(tmp_path):
             "picture: grey.png, kernel: [[[1]]]",
             "problem 1: kernel: it has 3 axes; a kernel for pictures has 2",
         ),
+        ("input: a b, kernel: 1", "problem 1: input: it holds letters, which no picture shows"),
+        ("input: 1 2, kernel: a", "problem 1: kernel: it holds letters, which no picture shows"),
         ("picture: grey.png, kernel: 1, groups: 2", "problem 1: unknown key 'groups'"),
         ("picture: grey.png, kernel: 1, stride: 0", "problem 1: kernel: Conv: stride=0 is not allowed"),
         (

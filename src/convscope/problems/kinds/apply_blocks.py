@@ -80,9 +80,13 @@ def matrix_blocks(
 def _introduction(photograph: Photograph) -> Text:
     height, width = photograph.pixels.shape[:2]
     size = Sizes((Number(Fraction(height)), Number(Fraction(width))))
-    kind = "colour values, each channel on its own" if photograph.pixels.ndim == 3 else "grey values"
-    notes = f"; it was {' and '.join(photograph.notes)}" if photograph.notes else ""
-    return text("The picture ", Code(photograph.name), " has ", size, f" {kind} from 0 to 255{notes}.")
+    kind = (
+        "pixels in colour, each channel from 0 to 255; the channels are worked one by one"
+        if photograph.pixels.ndim == 3
+        else "pixels, from 0 for black to 255 for white"
+    )
+    notes = f". It was {' and '.join(photograph.notes)}" if photograph.notes else ""
+    return text("The picture ", Code(photograph.name), " has ", size, f" {kind}{notes}.")
 
 
 def kernel_blocks(layer: cs.Conv, convention: Text) -> tuple[Block, ...]:
@@ -198,9 +202,7 @@ def shift_findings(layer: cs.Conv, before: tuple[int, ...], after: tuple[int, ..
 
 
 def _shift(layer: cs.Conv, axis: int) -> Fraction:
-    """How far the window's centre lies after its output cell, in input cells, at stride 1."""
-    if layer.stride[axis % len(layer.stride)] != 1:
-        return Fraction(0)
+    """How far the window's centre lies after its output cell, in input cells, when sizes stay."""
     extent = layer.dilation[axis % len(layer.dilation)] * (layer.kernel_size[axis] - 1)
     # "same" puts the odd cell after, so ⌊extent/2⌋ cells lie before.
     pads = extent // 2 if layer.padding == "same" else layer.padding[axis % len(layer.padding)][0]
