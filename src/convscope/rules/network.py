@@ -17,6 +17,7 @@ from convscope.rules.conventions import Count, count
 from convscope.rules.cost import Cost, Recipe, array_bytes, cost_from, named, recipe_of
 from convscope.rules.fields import Fields
 from convscope.rules.formula import Fact
+from convscope.rules.memory import Memory, memory
 from convscope.rules.network_document import network_document
 from convscope.rules.operator_shape import recorded_shape
 from convscope.rules.receptive_field import Field
@@ -289,6 +290,18 @@ class Network(Showable):
             InputError: no such convention.
         """
         return count(self, convention)
+
+    def memory(self, *, training: bool = False, batch: int = 1) -> Memory:
+        """The memory one pass takes, by liveness: the peak, where it is and what is held there.
+
+        Args:
+            training: whether a backward pass follows: what layers save for it and gradients count.
+            batch: how many items run at once.
+
+        Raises:
+            InputError: a batch that is no count.
+        """
+        return memory(self, training=training, batch=batch)
 
     def document(self) -> Document:
         """The sizes as a table, then how each follows."""
