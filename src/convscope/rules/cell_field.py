@@ -72,7 +72,7 @@ class CellField(Showable):
 
     @property
     def box(self) -> Box:
-        """The half-open box in the first input it depends on: ``((top, bottom), (left, right))``; () for none."""
+        """The half-open box in the first input it depends on, ``((top, bottom), (left, right))``; else ()."""
         return self.found.boxes[0][1] if self.found.boxes else ()
 
     @property
@@ -182,11 +182,10 @@ class FieldPicture(Showable):
         """The picture with its box, and the cells needed in each layer on the way back."""
         shape, size = _input_shape(self.field), self.pixels.shape[:2]
         whole = self.field.document()
-        stretched = (
-            (Paragraph(text("The picture of ", sizes(size), " pixels is stretched to the input of ", sizes(shape), ".")),)
-            if size != shape
-            else ()
-        )  # fmt: skip
+        told = text(
+            "The picture of ", sizes(size), " pixels is stretched to the input of ", sizes(shape), "."
+        )
+        stretched = (Paragraph(told),) if size != shape else ()
         seen = _box_words(self.field.box) if self.field.box else "nothing"
         alternative = f"The picture with a frame around {seen}, which one cell of {self.field.layer} sees."
         caption = text(
@@ -214,7 +213,8 @@ def _checked_pixels(picture: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     is_shaped = pixels.ndim in (2, 3) and pixels.shape[2:] in ((), (3,)) and pixels.size > 0
     if not is_shaped or pixels.dtype != np.uint8:
         raise InputError(
-            f"a picture has shape {pixels.shape} and type {pixels.dtype}; it must be (H, W) or (H, W, 3) of uint8"
+            f"a picture has shape {pixels.shape} and type {pixels.dtype}; "
+            "it must be (H, W) or (H, W, 3) of uint8"
         )
     if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
         raise InputError(
@@ -238,29 +238,23 @@ def _outlined(canvas: npt.NDArray[np.uint8], edges: list[tuple[int, int]]) -> np
     drawn = canvas // 2 + 127  # what is not seen is paled, not hidden
     drawn[top:bottom, left:right] = canvas[top:bottom, left:right]
     width = max(1, min(canvas.shape[:2]) // 150)
-    for colour, grow in ((HALO, width), (LINE, 0)):
-        outer = [max(edge - grow - width, 0) for edge in (top, left)] + [
-            bottom + grow + width,
-            right + grow + width,
-        ]
-        frame = np.zeros(canvas.shape[:2], dtype=bool)
-        frame[outer[0] : outer[2], outer[1] : outer[3]] = True
-        frame[max(top - grow, 0) : bottom + grow, max(left - grow, 0) : right + grow] = False
-        if grow:
-            frame[max(top - width, 0) : bottom + width, max(left - width, 0) : right + width] = False
-        drawn[frame] = colour
-    # A box that fills the picture has its frame inside.
-    border = np.zeros(canvas.shape[:2], dtype=bool)
-    border[top:bottom, left:right] = True
-    inner = [
-        top + (width if top == 0 else 0),
-        bottom - (width if bottom >= canvas.shape[0] else 0),
-        left + (width if left == 0 else 0),
-        right - (width if right >= canvas.shape[1] else 0),
+    # A frame around the box; where the box touches the picture's border, its frame lies inside.
+    frame = _filled(canvas, [(low - width, high + width) for low, high in edges])
+    halo = _filled(canvas, [(low - 2 * width, high + 2 * width) for low, high in edges]) & ~frame
+    sides = [
+        (low + width * (low < width), high - width * (high + width > size))
+        for (low, high), size in zip(edges, canvas.shape, strict=False)
     ]
-    border[inner[0] : inner[1], inner[2] : inner[3]] = False
-    drawn[border] = LINE
+    drawn[halo] = HALO
+    drawn[frame & ~_filled(canvas, sides)] = LINE
     return drawn
+
+
+def _filled(canvas: npt.NDArray[np.uint8], edges: list[tuple[int, int]]) -> npt.NDArray[np.bool_]:
+    (top, bottom), (left, right) = [(max(low, 0), max(high, 0)) for low, high in edges]
+    mask = np.zeros(canvas.shape[:2], dtype=bool)
+    mask[top:bottom, left:right] = True
+    return mask
 
 
 # --- words ------------------------------------------------------------------------------------

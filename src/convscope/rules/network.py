@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,10 +13,12 @@ from convscope.core.layer import Layer
 from convscope.core.network import Graph, Node, Shape, Weight, hint
 from convscope.core.operators import Unknown
 from convscope.errors import ConvscopeError, InputError
+from convscope.rules.cell_field import CellField, field_of_cell
 from convscope.rules.conventions import Count, count
 from convscope.rules.cost import Cost, Recipe, array_bytes, cost_from, named, recipe_of
 from convscope.rules.fields import Fields
 from convscope.rules.formula import Fact
+from convscope.rules.lint import LintReport, lint
 from convscope.rules.memory import Memory, memory
 from convscope.rules.network_document import network_document
 from convscope.rules.operator_shape import recorded_shape
@@ -302,6 +304,31 @@ class Network(Showable):
             InputError: a batch that is no count.
         """
         return memory(self, training=training, batch=batch)
+
+    def field_of(self, layer: str, cell: Sequence[int] | int | None = None) -> CellField:
+        """The exact box of input cells that one output cell of a layer depends on, borders regarded.
+
+        Args:
+            layer: the layer's name.
+            cell: its index along each axis of the picture, ``(y, x)``; the middle cell when not given.
+
+        Raises:
+            InputError: no such layer or cell.
+            UnsupportedError: an operator on the way whose reach is not known.
+        """
+        return field_of_cell(self, layer, cell)
+
+    def lint(self, object_size: int | Sequence[int] | None = None) -> LintReport:
+        """What the network's sizes, fields and weights say against it; empty when nothing.
+
+        Args:
+            object_size: pixels, one number or one an axis, of the objects that the network is meant to
+                see whole; nothing is said about small fields without it.
+
+        Raises:
+            InputError: an object size that is no size.
+        """
+        return lint(self, object_size)
 
     def document(self) -> Document:
         """The sizes as a table, then how each follows."""
