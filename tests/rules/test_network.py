@@ -14,7 +14,8 @@ from convscope.core.pooling import MaxPool
 from convscope.core.structural import Add, Concat, Flatten, Linear
 from convscope.errors import InputError, ShapeError, UnsupportedError
 from convscope.importers import network
-from convscope.rules.network import SHOWN_LAYERS, Network
+from convscope.rules.network import Network
+from convscope.rules.network_document import SHOWN_LAYERS
 
 ALEXNET = Path(__file__).parents[2] / "examples" / "alexnet.txt"
 # Problem 1.5: the sizes after convolutions, pools and linear layers.
@@ -105,7 +106,7 @@ def test_a_row_is_explained_on_its_own(alexnet: Network) -> None:
     derivation = alexnet["conv1"].explain()
     assert derivation.value == (96, 55, 55)
     told = derivation.to_text(width=120)
-    assert told.startswith("Output shape of conv1, convolution 11×11, 96 channels, stride 4")
+    assert told.startswith("Output shape and cost of conv1, convolution 11×11, 96 channels, stride 4")
     assert "Reads input: 3 × 227 × 227." in told
     assert "n_out = ⌊(n + 2·p − k)/s⌋ + 1 = ⌊(227 + 2·0 − 11)/4⌋ + 1 = ⌊54⌋ + 1 = 55" in told
     assert told.rstrip().endswith("Output shape: 96 × 55 × 55.")
@@ -184,7 +185,7 @@ def test_a_long_network_is_cut_in_the_middle_and_says_so(extra: int) -> None:
 
 
 def test_a_network_without_windows_needs_no_legend() -> None:
-    assert "Here" not in chain(Linear(out_features=2), ReLU(), shape=(4,)).to_text()
+    assert "Here" not in chain(Flatten(), ReLU(), shape=(4,)).to_text()
 
 
 HOSTILE = ["<script>alert(1)</script>", r"\input{x}", "$x$", "a|b_c", "`code`", "![](x.png)", "#set page()"]

@@ -16,6 +16,7 @@ from convscope.errors import ConvscopeError, InputError
 from convscope.rules.cell_field import CellField, field_of_cell
 from convscope.rules.conventions import Count, count
 from convscope.rules.cost import Cost, Recipe, array_bytes, cost_from, named, recipe_of
+from convscope.rules.difference import Difference, difference
 from convscope.rules.fields import Fields
 from convscope.rules.formula import Fact
 from convscope.rules.lint import LintReport, lint
@@ -199,7 +200,7 @@ class Network(Showable):
         ShapeError: shapes that do not fit, led by the layer's name.
 
     Iterating gives the rows; ``len`` counts them; ``net["conv1"]`` is the row of one layer. Two
-    networks are equal when their inputs, layers, names and connections are.
+    networks are equal when the same layers read each other in the same way: see `difference`.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -226,7 +227,9 @@ class Network(Showable):
         return name in self._by_name
 
     def __eq__(self, other: object) -> bool:
-        return self.graph == other.graph if isinstance(other, Network) else NotImplemented
+        if not isinstance(other, Network):
+            return NotImplemented
+        return self is other or difference(self, other) is None
 
     __hash__ = None  # type: ignore[assignment]  # layers hold arrays, which have no hash
 
@@ -280,6 +283,14 @@ class Network(Showable):
     def complete(self) -> bool:
         """True when every row is counted, so that the totals are of the whole network."""
         return not self.not_counted
+
+    def difference(self, other: Network) -> Difference | None:
+        """The first layer that differs from another network's; None when they are the same.
+
+        Names, the order of independent branches, values of weights, identities and dropout do not
+        count, so that a network can be compared with itself from another source.
+        """
+        return difference(self, other)
 
     def count(self, convention: str) -> Count:
         """The network as a published counter counts it: total, rows, and why each differs from plain.

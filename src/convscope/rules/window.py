@@ -63,8 +63,7 @@ MEANINGS: dict[str, str] = {
     "F_v": "the features of a value",
     "t": "the positions in time",
     "hidden": "the size of the state",
-    "params": "the parameters",
-    "MACs": "the multiply-adds",
+    "c": "the operations for each cell",
 }
 
 Quantity = TypeVar("Quantity", int, Expression)
