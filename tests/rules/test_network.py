@@ -11,7 +11,7 @@ from convscope.core.layer import Layer
 from convscope.core.network import Graph, Input, Node
 from convscope.core.pointwise import ReLU
 from convscope.core.pooling import MaxPool
-from convscope.core.structural import Add, Concat, Flatten, Linear
+from convscope.core.structural import Add, Concat, Flatten
 from convscope.errors import InputError, ShapeError, UnsupportedError
 from convscope.importers import network
 from convscope.rules.network import Network
@@ -106,10 +106,12 @@ def test_a_row_is_explained_on_its_own(alexnet: Network) -> None:
     derivation = alexnet["conv1"].explain()
     assert derivation.value == (96, 55, 55)
     told = derivation.to_text(width=120)
-    assert told.startswith("Output shape and cost of conv1, convolution 11×11, 96 channels, stride 4")
+    assert told.startswith("Output shape, cost and receptive field of conv1, convolution 11×11, 96 channels")
     assert "Reads input: 3 × 227 × 227." in told
     assert "n_out = ⌊(n + 2·p − k)/s⌋ + 1 = ⌊(227 + 2·0 − 11)/4⌋ + 1 = ⌊54⌋ + 1 = 55" in told
-    assert told.rstrip().endswith("Output shape: 96 × 55 × 55.")
+    assert "Output shape: 96 × 55 × 55." in told
+    assert "params = C_out·C_in·k_height·k_width + C_out = 96·3·11·11 + 96 = 34944" in told
+    assert "MACs = C_out·H_out·W_out·C_in·k_height·k_width = 96·55·55·3·11·11 = 105415200" in told
 
 
 def test_a_name_that_is_not_there_is_met_with_the_nearest(alexnet: Network) -> None:
