@@ -29,9 +29,7 @@ RESIZES = {"nearest": {1: "nearest", 2: "nearest", 3: "nearest"}, "linear": {1: 
 def footprints(graph: Graph, layer: str, cells: list[tuple[int, ...]]) -> list[np.ndarray]:
     """For each cell of a layer's output, which pixels of the first input move it."""
     torch.manual_seed(0)
-    values = {
-        entry.name: torch.rand(1, *entry.shape, dtype=torch.float64) + 0.5 for entry in graph.inputs
-    }
+    values = {entry.name: torch.rand(1, *entry.shape, dtype=torch.float64) + 0.5 for entry in graph.inputs}
     source = values[graph.inputs[0].name].requires_grad_()
     for node in graph.nodes:
         values[node.name] = run(node.layer, [values[name] for name in node.inputs])
@@ -47,20 +45,18 @@ def footprints(graph: Graph, layer: str, cells: list[tuple[int, ...]]) -> list[n
     return found
 
 
-def run(layer, given):
+def run(layer, given):  # noqa: PLR0912 - one case a layer
     value = given[0]
     rank = value.ndim - 2
     if isinstance(layer, Conv | MaxPool | AvgPool | LpPool | Pad | ConvTranspose):
         layer = layer.for_rank(rank)
     match layer:
         case Conv():
-            padded = padded_for(layer, value, rank)
+            padded = padded_for(layer, value)
             weight = positive(layer.out_channels, value.shape[1] // layer.groups, *layer.kernel_size)
-            return CONVOLUTIONS[rank](
-                padded, weight, None, layer.stride, 0, layer.dilation, layer.groups
-            )
+            return CONVOLUTIONS[rank](padded, weight, None, layer.stride, 0, layer.dilation, layer.groups)
         case MaxPool() | AvgPool() | LpPool():
-            padded = padded_for(layer, value, rank)
+            padded = padded_for(layer, value)
             weight = positive(value.shape[1], 1, *layer.kernel_size)
             return CONVOLUTIONS[rank](padded, weight, None, layer.stride, 0, layer.dilation, value.shape[1])
         case ConvTranspose():
@@ -110,7 +106,7 @@ def positive(*shape):
     return torch.rand(*shape, dtype=torch.float64) + 0.5
 
 
-def padded_for(layer, value, rank):
+def padded_for(layer, value):
     """The input with its padding, and with what ceil mode reaches beyond it."""
     pairs = []
     for axis, found in enumerate(window_axes(layer, tuple(value.shape[2:]))):

@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from convscope.core.network import Shape
 from convscope.rules.reach import Reach, Windows
@@ -23,6 +24,19 @@ from convscope.rules.reach import Reach, Windows
 # Phases after which the fields of a layer repeat; resizes between odd sizes multiply them. Beyond
 # this many the positions are given up, and the field is the whole picture.
 MAX_PERIOD = 512
+
+
+class Borders(NamedTuple):
+    """How the borders of the picture cut the fields along an axis.
+
+    Attributes:
+        first, last: outputs at the start and at the end that see padding.
+        largest: pixels of the picture that one output sees at the most.
+    """
+
+    first: int
+    last: int
+    largest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,28 @@ class AxisField:
         """The same, cut to the picture; an empty range where only padding is seen."""
         low, stop = (min(max(edge, 0), self.length) for edge in self.box(output))
         return low, stop
+
+    def borders(self, count: int) -> Borders:
+        """Which of `count` outputs see padding, and the largest size once it is cut off."""
+        first, behind = count, 0
+        for phase, (low, high) in enumerate(zip(self.lows, self.highs, strict=True)):
+            if low is None or high is None:
+                continue
+            if self.advance:
+                first = min(first, max(-(low // self.advance), 0) * self.period + phase)
+                behind = max(behind, (self.length - 1 - high) // self.advance * self.period + phase + 1)
+            else:
+                first = min(first, phase if low >= 0 else count)
+                behind = max(behind, count if high < self.length else 0)
+        last = count - min(max(behind, 0), count)
+        widest = sorted({*range(min(count, 2 * self.period)), *self._inner(count, first), count - 1})
+        largest = max((stop - low for low, stop in map(self.clipped, widest)), default=0)
+        return Borders(first, last, max(largest, 0))
+
+    def _inner(self, count: int, first: int) -> Iterator[int]:
+        """Outputs in the middle of a border and behind it: the widest field is at one of them."""
+        for start in (first, count // 2):
+            yield from range(max(start - self.period, 0), min(start + self.period, count))
 
     def hull(self, count: int) -> AxisField:
         """What `count` outputs see together, cut to the picture, as the field of every one of them."""

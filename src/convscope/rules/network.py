@@ -15,8 +15,9 @@ from convscope.core.operators import Unknown
 from convscope.errors import ConvscopeError, InputError
 from convscope.rules.cell_field import CellField, field_of_cell
 from convscope.rules.conventions import Count, count
-from convscope.rules.cost import Cost, Recipe, array_bytes, cost_from, named, recipe_of
+from convscope.rules.cost import Cost, Recipe, array_bytes, bytes_fact, cost_from, named, recipe_of
 from convscope.rules.difference import Difference, difference
+from convscope.rules.field_explained import field_steps
 from convscope.rules.fields import Fields
 from convscope.rules.formula import Fact
 from convscope.rules.lint import LintReport, lint
@@ -150,16 +151,29 @@ class Row:
         ]
         shape_steps = () if self.shape_result is None else self.shape_result.steps()
         return Derivation(
-            text("Output shape and cost of ", Code(self.name), f", {self.words}"),
+            text("Output shape, cost and receptive field of ", Code(self.name), f", {self.words}"),
             self.output_shape,
             (
                 *((Step(text("Reads ", *read[1:], ".")),) if read else ()),
                 *shape_steps,
                 Step(text("Output shape: ", *self.shape_told(), ".")),
+                *self._bytes_steps(),
                 self._params_step(),
                 self._macs_step(),
+                *field_steps(self),
             ),
         )
+
+    def explain_field(self) -> Derivation[Field | None]:
+        """The receptive field, derived from those of what the layer reads."""
+        title = text("Receptive field of ", Code(self.name), f", {self.words}")
+        return Derivation(title, self.receptive_field, field_steps(self))
+
+    def _bytes_steps(self) -> Iterator[Step]:
+        shape = self.output_shape
+        fact = None if shape is None else bytes_fact(shape, self.node.dtype)
+        if fact is not None:
+            yield Step(text("Bytes of the output, ", Code(self.node.dtype), ":"), (fact.display(),))
 
     def _params_step(self) -> Step:
         fact, params = self.cost.params_fact(), self.params
