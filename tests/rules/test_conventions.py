@@ -221,6 +221,18 @@ def test_functions_are_seen_as_the_counter_sees_them(case, counter):
     assert one_layer(layer, PICTURE, module="Functional").count(counter).total == expected
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("counter", COUNTERS)
+def test_slopes_recorded_as_an_array(counter):
+    nodes = (
+        Node("slopes", operators.Source((4, 1, 1)), (), weights=affine("slopes", size=4), module="PReLU"),
+        Node("layer", operators.Elementwise("prelu"), ("input", "slopes"), module="PReLU"),
+    )
+    net = Network(Graph((Input("input", PICTURE),), nodes))
+    expected = COUNTERS[counter](nn.PReLU(4).eval(), torch.zeros(1, *PICTURE))
+    assert net.count(counter).total == expected
+
+
 class SelfAttention(nn.Module):
     def __init__(self):
         super().__init__()

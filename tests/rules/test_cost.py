@@ -323,6 +323,12 @@ def test_published_figures(text, params, macs):
     assert sum(net.weight_bytes.values()) == 4 * params
 
 
+def test_bytes_are_explained_with_their_numbers():
+    row = network("input 3x8x8\nconv 3x3, 5\n")["conv1"]
+    assert row.activation_bytes == 5 * 6 * 6 * 4
+    assert "bytes = C·H·W·b = 5·6·6·4 = 720" in row.explain().to_text()
+
+
 # --- shared, frozen, unknown ----------------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ from convscope.core.pooling import (
     MaxPool,
 )
 from convscope.core.structural import Add, BatchNorm, Linear, Upsample
-from convscope.rules.cost import GATES, Term, product
+from convscope.rules.cost import GATES, Term, axis_names, product
 
 if TYPE_CHECKING:
     from convscope.rules.network import Row
@@ -84,13 +84,9 @@ def _made(row: Row) -> Shape:
     return row.output_shape or ()
 
 
-_AXES = {1: ("F",), 2: ("C", "L"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
-
-
 def _each(times: int | Fraction, shape: Shape, why: str) -> Term:
     """So many operations for each cell of an array."""
-    names = _AXES.get(len(shape), tuple(f"n_{axis}" for axis in range(len(shape))))
-    cells = dict(zip(names, shape, strict=True)) or {"cells": 1}
+    cells = dict(zip(axis_names(shape), shape, strict=True)) or {"cells": 1}
     return Term(product, cells if times == 1 else {"c": times, **cells}, (why,))
 
 
@@ -243,7 +239,17 @@ def _ptflops_recurrent(layer: operators.Recurrent, row: Row) -> Parts:
     return PLAIN, _recurrent_term(layer, row, extras, "Biases, sums and products of gates")
 
 
+def _hooked_slopes(layer: operators.Elementwise, row: Row) -> Parts:
+    """A parametric ReLU that was recorded with its slopes as an array; other functions are not known."""
+    return _hooked(layer, row) if layer.op == "prelu" else NOTHING
+
+
+def _patched_slopes(layer: operators.Elementwise, row: Row) -> Parts:
+    return _patched(layer, row) if layer.op == "prelu" else NOTHING
+
+
 PTFLOPS_MODULES: Rules = {
+    operators.Elementwise: _hooked_slopes,
     **dict.fromkeys((Conv, ConvTranspose, Linear), _ptflops_weighted),
     **dict.fromkeys((BatchNorm, operators.Norm), _ptflops_norm),
     **dict.fromkeys(
@@ -263,6 +269,7 @@ PTFLOPS_MODULES: Rules = {
     operators.Attention: _attention_scaled,
 }
 PTFLOPS_FUNCTIONS: Rules = {
+    operators.Elementwise: _patched_slopes,
     **dict.fromkeys(
         (
             *POOLS,
@@ -349,7 +356,12 @@ def _thop_recurrent(layer: operators.Recurrent, row: Row) -> Parts:
     return PLAIN, _recurrent_term(layer, row, extras, "Biases, sums and products of gates")
 
 
+def _thop_slopes(layer: operators.Elementwise, row: Row) -> Parts:
+    return _all_cells_read(layer, row) if layer.op == "prelu" else NOTHING
+
+
 THOP: Rules = {
+    operators.Elementwise: _thop_slopes,
     **dict.fromkeys((Conv, Linear), _plain),
     ConvTranspose: _thop_transposed,
     **dict.fromkeys((BatchNorm, operators.Norm), _thop_norm),

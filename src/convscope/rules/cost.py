@@ -59,6 +59,28 @@ def array_bytes(shape: Shape, dtype: str) -> int | None:
     return None if bits is None else -(-math.prod(shape) * bits // 8)
 
 
+_AXES = {1: ("F",), 2: ("C", "L"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
+
+
+def axis_names(shape: Shape) -> tuple[str, ...]:
+    """A letter for each axis of an array, by how many there are."""
+    return _AXES.get(len(shape), tuple(f"n_{axis}" for axis in range(len(shape))))
+
+
+def bytes_fact(shape: Shape, dtype: str) -> Fact | None:
+    """The bytes of an array as cells times bytes of a cell; None where cells share bytes or nobody knows.
+
+    >>> bytes_fact((96, 55, 55), "float32").value
+    1161600
+    """
+    size = array_bytes(shape, dtype)
+    if size is None or size % math.prod(shape):
+        return None
+    return Fact(
+        "bytes", product, {**dict(zip(axis_names(shape), shape, strict=True)), "b": size // math.prod(shape)}
+    )
+
+
 # --- what a rule says -------------------------------------------------------------------------
 
 

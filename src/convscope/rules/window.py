@@ -63,6 +63,7 @@ MEANINGS: dict[str, str] = {
     "F_v": "the features of a value",
     "t": "the positions in time",
     "hidden": "the size of the state",
+    "b": "the bytes of a cell",
     "c": "the operations for each cell",
 }
 
