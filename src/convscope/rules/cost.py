@@ -55,8 +55,14 @@ def array_bytes(shape: Shape, dtype: str) -> int | None:
     >>> array_bytes((96, 55, 55), "float32")
     1161600
     """
-    bits = DTYPE_BITS.get(dtype, 8 if dtype.startswith("float8") else None)
-    return None if bits is None else -(-math.prod(shape) * bits // 8)
+    bits = _bits(dtype)
+    if bits is None:
+        return None
+    return math.prod(shape) * (bits // 8) if bits % 8 == 0 else -(-math.prod(shape) * bits // 8)
+
+
+def _bits(dtype: str) -> int | None:
+    return DTYPE_BITS.get(dtype, 8 if dtype.startswith("float8") else None)
 
 
 _AXES = {1: ("F",), 2: ("C", "L"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
@@ -73,12 +79,10 @@ def bytes_fact(shape: Shape, dtype: str) -> Fact | None:
     >>> bytes_fact((96, 55, 55), "float32").value
     1161600
     """
-    size = array_bytes(shape, dtype)
-    if size is None or size % math.prod(shape):
+    bits = _bits(dtype)
+    if bits is None or bits % 8:
         return None
-    return Fact(
-        "bytes", product, {**dict(zip(axis_names(shape), shape, strict=True)), "b": size // math.prod(shape)}
-    )
+    return Fact("bytes", product, {**dict(zip(axis_names(shape), shape, strict=True)), "b": bits // 8})
 
 
 # --- what a rule says -------------------------------------------------------------------------
@@ -444,7 +448,7 @@ def cost_of(node: Node, inputs: Sequence[Shape | None], output: Shape | None) ->
 
 def cost_from(node: Node, recipe: Recipe) -> Cost:
     """The cost of a node that a recipe tells."""
-    macs = int(recipe.macs.value()) if recipe.macs is not None else 0 if recipe.is_counted else None
+    macs = recipe.macs.value() if recipe.macs is not None else 0 if recipe.is_counted else None
     if node.weights is not None:
         return Cost(node.weights, macs, recipe)
     return Cost(recipe.weights if recipe.is_counted else None, macs, recipe)
