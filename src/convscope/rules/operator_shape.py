@@ -20,6 +20,7 @@ from convscope.core.operators import (
     Source,
     Unknown,
 )
+from convscope.core.size import differ, simplest
 from convscope.errors import ShapeError, UnsupportedError
 from convscope.rules.shape_result import UNCHANGED, ShapeResult
 
@@ -41,11 +42,11 @@ def broadcast(shapes: Sequence[Shape]) -> Shape:
     axes = max(map(len, shapes))
     lengths = []
     for column in zip(*((1,) * (axes - len(shape)) + tuple(shape) for shape in shapes), strict=True):
-        wide = {length for length in column if length != 1}
-        if len(wide) > 1:
+        wide = list(dict.fromkeys(length for length in column if length != 1))
+        if any(differ(wide[0], length) for length in wide[1:]):
             told = " and ".join("×".join(map(str, shape)) or "one number" for shape in dict.fromkeys(shapes))
             raise ShapeError(f"the inputs have shapes {told}; they cannot be stretched to one")
-        lengths.append(next(iter(wide), 1))
+        lengths.append(simplest(wide) if wide else 1)
     return tuple(lengths)
 
 

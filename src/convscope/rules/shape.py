@@ -30,6 +30,7 @@ from convscope.core.pooling import (
     LpPool,
     MaxPool,
 )
+from convscope.core.size import differ, simplest
 from convscope.core.structural import (
     Add,
     BatchNorm,
@@ -165,7 +166,7 @@ def _flatten(layer: Flatten, shapes: Sequence[Shape]) -> ShapeResult:
 
 
 def _linear(layer: Linear, shapes: Sequence[Shape]) -> ShapeResult:
-    if layer.in_features is not None and layer.in_features != shapes[0][-1]:
+    if layer.in_features is not None and differ(layer.in_features, shapes[0][-1]):
         hint = " (flatten first?)" if len(shapes[0]) > 1 and math.prod(shapes[0]) == layer.in_features else ""
         raise ShapeError(
             f"Linear: the weights are for {layer.in_features} features but the input's last axis has "
@@ -180,9 +181,22 @@ def _told(shapes: Sequence[Shape]) -> str:
 
 
 def _add(layer: Add, shapes: Sequence[Shape]) -> ShapeResult:  # noqa: ARG001 - a rule's signature
-    if len(set(shapes)) > 1:
+    if len(set(shapes)) == 1:
+        return ShapeResult(shapes[0], UNCHANGED)
+    found = _agreed(shapes)
+    if found is None:
         raise ShapeError(f"Add: the inputs have shapes {_told(shapes)}; they must all be the same")
-    return ShapeResult(shapes[0], UNCHANGED)
+    return ShapeResult(found, UNCHANGED)
+
+
+def _agreed(shapes: Sequence[Shape]) -> Shape | None:
+    """The shape that all have, axis by axis; None where they differ."""
+    if len({len(shape) for shape in shapes}) > 1:
+        return None
+    columns = list(zip(*shapes, strict=True))
+    if any(differ(column[0], n) for column in columns for n in column[1:]):
+        return None
+    return tuple(simplest(column) for column in columns)  # type: ignore[misc]  # ints where ints were given
 
 
 def _concat(layer: Concat, shapes: Sequence[Shape]) -> ShapeResult:
@@ -193,13 +207,15 @@ def _concat(layer: Concat, shapes: Sequence[Shape]) -> ShapeResult:
             f"Concat: dim={layer.dim} (batch axis counted) is not an axis that inputs of shapes "
             f"{_told(shapes)} have in common"
         )
-    if len({(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
+    others = [(*shape[:axis], *shape[axis + 1 :]) for shape in shapes]
+    kept = others[0] if len(set(others)) == 1 else _agreed(others)
+    if kept is None:
         raise ShapeError(
             f"Concat: the inputs have shapes {_told(shapes)}; they may differ in the joined axis only"
         )
     lengths = [shape[axis] for shape in shapes]
     total: Expression = sum((sizes((n,)) for n in lengths[1:]), sizes((lengths[0],)))
-    shape = (*shapes[0][:axis], sum(lengths), *shapes[0][axis + 1 :])
+    shape = (*kept[:axis], sum(lengths), *kept[axis:])
     return ShapeResult(shape, text("Joined along one axis:"), total=equation(total, sum(lengths)))
 
 
@@ -289,10 +305,11 @@ def output_shape(layer: Layer, shapes: Sequence[Shape]) -> ShapeResult:
     if len(shapes) < 2 and isinstance(layer, MANY_INPUTS):
         raise ShapeError(f"{type(layer).__name__}: it joins several inputs, got {len(shapes)}")
     result = rule(layer, shapes)
-    if min(result.shape) < 1:
-        raise ShapeError(f"{type(layer).__name__}: nothing is left of an input of {_told(shapes)} cells")
-    if max(result.shape) > MAX_LENGTH:
-        raise ShapeError(f"{type(layer).__name__}: an output axis of {max(result.shape)} cells is too long")
+    for n in result.shape:
+        if n < 1:
+            raise ShapeError(f"{type(layer).__name__}: nothing is left of an input of {_told(shapes)} cells")
+        if n > MAX_LENGTH:
+            raise ShapeError(f"{type(layer).__name__}: an output axis of {n} cells is too long")
     return result
 
 

@@ -14,7 +14,7 @@ from convscope.core.pooling import AvgPool, LpPool, MaxPool
 from convscope.core.structural import Pad
 from convscope.core.windowed import window_extent
 from convscope.errors import ShapeError
-from convscope.rules.formula import Fact, at_least, ceil_div, symbol_named
+from convscope.rules.formula import Fact, at_least, at_most, ceil_div, symbol_named
 
 AXIS_NAMES: dict[int, tuple[str, ...]] = {
     1: ("length",),
@@ -123,6 +123,12 @@ def _windows_up(n: Quantity, k: Quantity, s: Quantity, **more: Quantity) -> Quan
     return ceil_div(_padded(n, more) - _span(k, more), s) + 1
 
 
+def _windows_begun(n: Quantity, k: Quantity, s: Quantity, **more: Quantity) -> Quantity:
+    """Those that start before the padding after the end, where that depends on the size."""
+    reach = n + (more["p"] if "p" in more else more["p_before"])
+    return at_most(_windows_up(n, k, s, **more), ceil_div(reach, s))  # type: ignore[no-any-return]
+
+
 def _one_less(windows: Quantity) -> Quantity:
     return windows - 1
 
@@ -164,7 +170,7 @@ def same_padding(n: int, extent: int, stride: int) -> Pair:
     >>> same_padding(4, 4, 1)
     (1, 2)
     """
-    total = max((-(-n // stride) - 1) * stride + extent - n, 0)
+    total = at_least(0, (-(-n // stride) - 1) * stride + extent - n)
     return total // 2, total - total // 2
 
 
@@ -242,6 +248,9 @@ def _rounded_up(arguments: dict[str, int], spread: Text, reach: int) -> tuple[Fa
     """The windows in ceil mode; a last one that starts at or beyond `reach` is dropped again."""
     rounding = text(*spread, *([" "] if spread else []), "Ceil mode rounds up, not down.")
     up = Fact("n_out", _windows_up, arguments, rounding)
+    if up.is_symbolic:
+        begun = Fact("n_out", _windows_begun, arguments, rounding)
+        return (up,) if begun.value == up.value else (begun,)
     if (up.value - 1) * arguments["s"] < reach:
         return (up,)
     because = text("The last window would start in the padding after the end, so it is dropped.")
