@@ -19,11 +19,24 @@ if TYPE_CHECKING:
     from convscope.rules.network import Network
 
 # Suffix of a file -> module here whose `read_file(path)` reads it.
-SUFFIXES: dict[str, str] = {".txt": "text", ".net": "text"}
+SUFFIXES: dict[str, str] = {
+    ".txt": "text",
+    ".net": "text",
+    ".onnx": "onnx_file",
+    ".keras": "keras_file",
+    ".h5": "keras_file",
+    ".hdf5": "keras_file",
+}
+# The modules whose files may leave lengths of their input open: `read_file(path, input_shape)`.
+OPEN_INPUTS = ("onnx_file", "keras_file")
 
 # Library -> the class of its models, and the module here whose `read_model(model, ...)` reads one. A
 # model can only be given by someone who has loaded its library, so that none is loaded to find out.
-LIVE: dict[str, tuple[str, str]] = {"torch": ("nn.Module", "torch_module")}
+LIVE: dict[str, tuple[str, str]] = {
+    "torch": ("nn.Module", "torch_module"),
+    "keras": ("Model", "keras_file"),
+    "onnx": ("ModelProto", "onnx_file"),
+}
 
 _TEXT_START = re.compile(r"\s*(?:[^\s:]+\s*:\s*)?input\s", re.IGNORECASE)
 
@@ -39,9 +52,12 @@ def network(
 
     Args:
         source: the path of a text file with one layer a line (``.txt`` or ``.net``), or that text
-            itself: text has several lines or begins with ``input``; or a ``torch.nn.Module``.
+            itself: text has several lines or begins with ``input``; or an ``.onnx`` or ``.keras``
+            file, whose weights are not read; or a ``torch.nn.Module``, a ``keras.Model`` or an
+            ``onnx.ModelProto``.
         input_shape: for a model, the shape of one item without its batch axis, such as
-            ``(3, 224, 224)``; several of them, or a mapping from the argument's name.
+            ``(3, 224, 224)``; several of them, or a mapping from the argument's name. ONNX and Keras
+            models need it only where they leave a length open.
         inputs: instead, examples to call the model with: a tensor, a tuple or a mapping of them, or a
             tuple of both. Their numbers are not looked at; where they hold several items along their
             first axis, one is recorded.
@@ -60,16 +76,17 @@ def network(
     >>> net["conv1"].output_shape
     (96, 55, 55)
     """
-    live = _live_importer(source)
+    live = _live_importer(source)  # Keras models on PyTorch are modules too; the table's last entry wins
     if live is not None:
         found: Network = importlib.import_module(f"convscope.importers.{live}").read_model(
             source, input_shape, inputs, training=training
         )
         return found
-    _check_no_options(input_shape=input_shape, inputs=inputs, training=training)
+    _check_no_options(inputs=inputs, training=training)
     if isinstance(source, str) and ("\n" in source or _TEXT_START.match(source)):
         from convscope.importers.text import read_network
 
+        _check_no_options(input_shape=input_shape)
         return read_network(source)
     if not isinstance(source, str | PathLike):
         raise UnsupportedError(f"no network can be read from a {type(source).__name__}; {_known()}")
@@ -78,13 +95,16 @@ def network(
     if module is None:
         raise UnsupportedError(f"no network can be read from {str(source)[:80]!r}; {_known()}")
     importer = importlib.import_module(f"convscope.importers.{module}")
-    read: Network = importer.read_file(path)
+    options = (input_shape,) if module in OPEN_INPUTS else ()
+    if not options:
+        _check_no_options(input_shape=input_shape)
+    read: Network = importer.read_file(path, *options)
     return read
 
 
 def _live_importer(source: object) -> str | None:
     """The importer of a model; None for anything else."""
-    for library, (kind, module) in LIVE.items():
+    for library, (kind, module) in reversed(LIVE.items()):
         found: Any = sys.modules.get(library)
         for name in kind.split("."):
             found = getattr(found, name, None)

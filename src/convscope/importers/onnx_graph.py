@@ -1,0 +1,505 @@
+"""From an ONNX graph to ours: constants worked out, each operator planned once, layers named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from convscope.core.network import MAX_NODES, Graph, Input, Node, Shape, Weight
+from convscope.core.operators import Source
+from convscope.core.pointwise import Identity
+from convscope.core.structural import Linear
+from convscope.errors import ConvscopeError, InputError, UnsupportedError
+from convscope.importers.onnx_attributes import attributes_of, call_key
+from convscope.importers.onnx_file import MAX_FILE_NODES
+from convscope.importers.onnx_folding import folded, shape_part
+from convscope.importers.onnx_inputs import Declared, filled_shapes, fixed_batch, graph_input
+from convscope.importers.onnx_names import Names
+from convscope.importers.onnx_operators import STANDARD, plan_of
+from convscope.importers.onnx_scope import Scope, ordered
+from convscope.importers.onnx_values import (
+    MAX_PARTS,
+    Array,
+    Call,
+    NotKnownError,
+    Part,
+    Plan,
+    Step,
+    Value,
+    integer_array,
+    is_floating,
+)
+
+MAX_DEPTH = 40
+NEWEST_READ = 7
+
+
+def read_graph(model: Any, input_shape: Any = None, name: str = "") -> Graph:  # noqa: ANN401
+    """The graph of an ONNX model; weights are looked at by name, lengths and type only.
+
+    Where the file fixes the batch axis at several items, one is read, if the sizes that are written
+    into the file allow that.
+
+    Raises:
+        InputError: a graph that is not whole, led by the node; an axis left open.
+        ShapeError: sizes that do not fit, led by the node.
+    """
+    count = len(model.graph.node)
+    if not count:
+        raise InputError("the file holds no graph")
+    if count > MAX_FILE_NODES:
+        raise InputError(f"the graph has {count} nodes; at most {MAX_FILE_NODES} are read")
+    tensors = {t.name for t in model.graph.initializer}
+    declared = [Declared(info) for info in model.graph.input if info.name not in tensors]
+    if len(declared) > 1:  # what no node reads needs no lengths
+        read = {name for node in model.graph.node for name in node.input}
+        read.update(output.name for output in model.graph.output)
+        declared = [one for one in declared if one.name in read] or declared
+    if not declared:
+        raise InputError("the graph has no input")
+    fixed = fixed_batch(declared)
+    try:
+        return Reader(model, declared, input_shape, name, 1 if fixed > 1 else 0).graph()
+    except ConvscopeError:
+        if fixed == 1:
+            raise
+        return Reader(model, declared, input_shape, name, fixed).graph()
+
+
+class Reader:
+    """One reading of a model.
+
+    Args:
+        model: an `onnx.ModelProto`.
+        declared: its inputs.
+        input_shape: as the user gave it.
+        name: of the network.
+        batch: the length that a fixed batch axis is set to; 0 to leave it.
+    """
+
+    def __init__(
+        self, model: Any, declared: Sequence[Declared], input_shape: Any, name: str, batch: int
+    ) -> None:  # noqa: ANN401
+        self.model = model
+        self.name = name
+        self.batch = batch or 1
+        self.opset = {o.domain: int(o.version) for o in model.opset_import}
+        for domain in STANDARD:
+            if self.opset.get(domain, NEWEST_READ) < NEWEST_READ:
+                raise UnsupportedError(
+                    f"the model is written for opset {self.opset[domain]}; {NEWEST_READ} and newer are read"
+                )
+        self.functions = {(f.domain, f.name, getattr(f, "overload", "")): f for f in model.functions}
+        self.names = Names()
+        self.nodes: list[Node] = []
+        self.inputs: list[Input] = []
+        self._plans: dict[object, Plan] = {}
+        self._sources: dict[int, str] = {}
+        self._kept: list[Value] = []  # whose ids are keys above
+        self._roles: dict[tuple[str, str], Weight] = {}
+        self._open: dict[str, int] = {}  # linear layers that may still get a bias, by name
+        self._biased: dict[tuple[int | None, int], Linear] = {}
+        self._count = 0
+        self.scope = Scope(model.graph)
+        for one, shape in zip(
+            declared, filled_shapes(declared, input_shape, batch or 1).values(), strict=True
+        ):
+            own = self.names.new(one.name, "input")
+            self.inputs.append(graph_input(own, self.item(shape), one.dtype))
+            self.scope.values[one.name] = Value(one.name, shape, one.dtype, own)
+
+    def item(self, shape: Shape) -> Shape:
+        """The shape of one item: without the batch axis; a single number has one axis."""
+        return (shape[1:] if shape and shape[0] == self.batch else shape) or (1,)
+
+    def graph(self) -> Graph:
+        """The whole graph."""
+        self.run(self.model.graph.node, self.scope)
+        outputs: dict[str, None] = {}
+        for output in self.model.graph.output:
+            value = self.scope.find(output.name)
+            if value is None:
+                raise InputError(f"the output {output.name[:80]!r} is made by no node")
+            outputs[self._read(value)] = None
+        made = {node.name for node in self.nodes}
+        for name in [name for name in outputs if name not in made]:
+            # An input that leaves as it came is shown as a layer, so that the network has an end.
+            node = Node(self.names.new(f"{name}.out", "identity"), Identity(), (name,), weights=())
+            self.nodes.append(node)
+            outputs = {(node.name if known == name else known): None for known in outputs}
+        return Graph(tuple(self.inputs), tuple(self.nodes), tuple(outputs), self.name)
+
+    # --- nodes --------------------------------------------------------------------------------
+
+    def run(self, nodes: Any, scope: Scope, prefix: str = "", depth: int = 0) -> None:  # noqa: ANN401
+        """Read nodes one after the other, each after what it reads."""
+        if depth > MAX_DEPTH:
+            raise InputError(f"functions call each other more than {MAX_DEPTH} deep")
+        for node, reads, outputs in ordered(nodes, scope):
+            self._count += 1
+            if self._count > MAX_FILE_NODES or len(self.nodes) > MAX_NODES:
+                raise InputError(f"the graph has more than {MAX_NODES} layers")
+            try:
+                self._node(node, reads, outputs, scope, prefix, depth)
+            except ConvscopeError as error:
+                if depth and "node '" in str(error)[:6]:
+                    raise
+                told = node.name or (outputs[0] if outputs else "")
+                raise error.within(f"node '{self.names.shown(told)}'") from None
+
+    def _node(
+        self,
+        node: Any,
+        reads: tuple[str, ...],
+        outputs: tuple[str, ...],
+        scope: Scope,
+        prefix: str,
+        depth: int,  # noqa: ANN401
+    ) -> None:
+        op, domain = node.op_type, node.domain
+        values = tuple([scope.find(name) if name else None for name in reads])
+        if op == "Identity" and domain in STANDARD and values and values[0] is not None:
+            scope.values[outputs[0]] = values[0]
+            return
+        function = self.functions.get((domain, op, getattr(node, "overload", ""))) if self.functions else None
+        if function is not None:
+            self._inline(function, node, values, outputs, scope, prefix, depth)
+            return
+        if (
+            op == "If"
+            and domain in STANDARD
+            and self._chosen_branch(node, values, outputs, scope, prefix, depth)
+        ):
+            return
+        if op == "Constant" and domain in STANDARD:
+            scope.values[outputs[0]] = _constant(outputs[0], attributes_of(node, scope.attributes))
+            return
+        label = prefix + (node.name or (outputs[0] if outputs else op))
+        computed = any(value is not None and value.node is not None for value in values)
+        if computed and op == "Add" and self._bias(values, outputs, scope):
+            return
+        key = call_key(node, values, scope, len(outputs))
+        plan = self._plans.get(key) if computed and key is not None else None
+        if plan is None:
+            call = self._call(node, values, outputs, scope)
+            if not computed or op in ("Shape", "Size"):
+                if self._worked_out(call, domain, outputs, scope):
+                    return
+            if not computed:
+                captured = _captured(node, scope)
+                call = replace(call, inputs=(*values, *captured))
+                values = call.inputs
+                if not captured:
+                    self._constants(call, domain, outputs, scope)
+                    return
+            elif call.op in ("Loop", "Scan", "If"):
+                call = replace(call, inputs=(*values, *_captured(node, scope)))
+                values = call.inputs
+            plan = plan_of(call, domain)
+            if key is not None:
+                self._plans[key] = plan
+        self._emit(plan, values, outputs, scope, label)
+
+    def _call(
+        self, node: Any, values: tuple[Value | None, ...], outputs: tuple[str, ...], scope: Scope
+    ) -> Call:  # noqa: ANN401
+        return Call(
+            node.op_type,
+            attributes_of(node, scope.attributes),
+            values,
+            len(outputs),
+            tuple(self._declared(name, scope) for name in outputs),
+            self._opset(node.domain, scope),
+            self.item,
+        )
+
+    def _opset(self, domain: str, scope: Scope) -> int:
+        known = scope.opset or self.opset
+        return known.get("" if domain == "ai.onnx" else domain, known.get("", known.get("ai.onnx", 1)))
+
+    def _declared(self, name: str, scope: Scope) -> Shape | None:
+        """The shape the file declares for an array, if it leaves no axis open but the batch."""
+        info = scope.declared.get(name)
+        if info is None:
+            return None
+        try:
+            return Declared(info).filled(None, set(), 1 if self.batch == 1 else 0 or self.batch)
+        except ConvscopeError:
+            return None
+
+    # --- making layers ------------------------------------------------------------------------
+
+    def _emit(
+        self, plan: Plan, values: Sequence[Value | None], outputs: tuple[str, ...], scope: Scope, label: str
+    ) -> None:
+        """The layers of a plan, under the operator's name."""
+        if not plan.steps:
+            aliased = values[plan.alias]
+            assert aliased is not None  # noqa: S101 - plans point at inputs that are there
+            scope.values[outputs[0]] = aliased
+            return
+        made: list[str] = []
+        last = len(plan.steps) - 1
+        for place, step in enumerate(plan.steps):
+            if plan.from_input and outputs and not scope.uses[outputs[0]]:
+                break
+            own = label if place == last else f"{label}.{step.suffix or place}"
+            made.append(self._layer(own, step, values, made))
+        for place, name in enumerate(outputs):
+            if not name:
+                continue
+            if place == 0:
+                step = plan.steps[-1]
+                if made:
+                    scope.values[name] = Value(name, step.shape, step.dtype, made[-1])
+            elif scope.uses[name] and place <= len(plan.more):
+                step = plan.more[place - 1]
+                own = self._layer(
+                    name, step, values, [] if plan.from_input else made, from_step=not plan.from_input
+                )
+                scope.values[name] = Value(name, step.shape, step.dtype, own)
+
+    def _layer(
+        self,
+        name: str,
+        step: Step,
+        values: Sequence[Value | None],
+        made: list[str],
+        *,
+        from_step: bool = False,
+    ) -> str:
+        own = self.names.new(name, step.layer.title)
+        weights: tuple[Weight, ...] = ()
+        if step.parts:
+            weights = tuple([w for part in step.parts for w in self._weights(values[part.index], part)])
+        reads = (made[-1],) if from_step else tuple(
+            [made[-1] if n < 0 else self._read(values[n]) for n in step.reads]
+        )  # fmt: skip
+        dtype = step.dtype if step.dtype != "undefined" else "float32"
+        if type(step.layer) is Linear and not step.layer.bias:
+            self._open[own] = len(self.nodes)
+        self.nodes.append(Node(own, step.layer, reads, weights=weights, dtype=dtype))
+        return own
+
+    def _read(self, value: Value | None) -> str:
+        """The name of what makes a value; a constant becomes an array of the network's own."""
+        assert value is not None  # noqa: S101 - plans read inputs that are there
+        if value.node is not None:
+            return value.node
+        found = self._sources.get(id(value))
+        if found is None:
+            if value.shape is None:
+                raise NotKnownError(f"the shape of the constant {value.name[:80]!r} is not known")
+            found = self._sources[id(value)] = self.names.new(value.name, "constant")
+            self._kept.append(value)
+            dtype = value.dtype if value.dtype != "undefined" else "float32"
+            self.nodes.append(
+                Node(found, Source(self.item(value.shape)), (), weights=value.weights, dtype=dtype)
+            )
+        return found
+
+    def _weights(self, value: Value | None, part: Part) -> tuple[Weight, ...]:
+        if value is None:
+            return ()
+        if not value.weights:
+            if not part.role or value.shape is None:
+                return ()
+            # A constant that no initialiser holds, such as one filled with a number.
+            value.weights = (Weight(value.name, value.shape, value.dtype),)
+        if not part.role:
+            return value.weights
+        if len(value.weights) > 1:
+            return (
+                value.weights
+                if part.role == "parameter"
+                else tuple([self._as(w, "buffer") for w in value.weights])
+            )
+        return (self._as(value.weights[0], part.role),)
+
+    def _as(self, weight: Weight, role: str) -> Weight:
+        parameter = role == "parameter"
+        if weight.is_parameter == parameter:
+            return weight
+        key = (weight.name, role)
+        if key not in self._roles:
+            self._roles[key] = replace(weight, is_parameter=parameter, trainable=parameter)
+        return self._roles[key]
+
+    def _bias(self, values: tuple[Value | None, ...], outputs: tuple[str, ...], scope: Scope) -> bool:
+        """Whether an addition was the bias of the linear layer before it."""
+        for x, bias in (values, values[::-1]) if len(values) == 2 else ():
+            place = self._open.get(x.node or "") if x is not None and bias is not None else None
+            if place is None or x is None or bias is None or not bias.is_constant or not bias.weights:
+                continue
+            node = self.nodes[place]
+            layer = node.layer
+            if not isinstance(layer, Linear) or bias.shape is None or scope.uses[x.name] != 1:
+                continue
+            if bias.shape != (*(1,) * (len(bias.shape) - 1), layer.out_features):
+                continue
+            key = (layer.in_features, layer.out_features)
+            if key not in self._biased:
+                self._biased[key] = Linear(in_features=key[0], out_features=key[1], bias=True)
+            weights = (*(node.weights or ()), *self._weights(bias, Part(0, "parameter")))
+            self.nodes[place] = replace(node, layer=self._biased[key], weights=weights)
+            scope.values[outputs[0]] = Value(outputs[0], x.shape, x.dtype, node.name)
+            del self._open[node.name]
+            return True
+        return False
+
+    # --- constants ----------------------------------------------------------------------------
+
+    def _worked_out(self, call: Call, domain: str, outputs: tuple[str, ...], scope: Scope) -> bool:
+        """Whether the operator's numbers are known: of small constants, or lengths of axes."""
+        if domain not in STANDARD:
+            return False
+        arrays: list[Array] | None
+        if call.op in ("Shape", "Size"):
+            if not call.inputs or call.inputs[0] is None or call.inputs[0].shape is None:
+                return False
+            lengths = shape_part(call)
+            arrays = [integer_array(lengths if call.op == "Shape" else lengths[0])]  # type: ignore[arg-type]
+        else:
+            arrays = folded(call)
+        if arrays is None:
+            return False
+        parts = _parts(call)
+        if call.op == "ConstantOfShape":
+            parts = _filled(call, outputs[0], arrays[0].shape, str(arrays[0].dtype))
+        for name, array in zip(outputs, arrays, strict=False):
+            held = Value(name, array.shape, str(array.dtype), None, parts, lambda array=array: array)  # type: ignore[misc]
+            scope.values[name] = held
+        return True
+
+    def _constants(self, call: Call, domain: str, outputs: tuple[str, ...], scope: Scope) -> None:
+        """An operator on constants that are large: the shape and the arrays it was made from are known."""
+        if "shape" in call.attributes and call.op.startswith("Random"):
+            told: list[tuple[Shape | None, str]] = [(tuple(call.attributes["shape"]), "float32")]
+        elif call.op == "ConstantOfShape" and call.is_constant(0) and call.value(0).array is not None:
+            value = call.attributes.get("value")
+            told = [(tuple(call.numbers(0) or ()), "float32" if value is None else str(value.dtype))]
+        else:
+            told = plan_of(call, domain).outputs()
+        parts = _parts(call)
+        for name, (shape, dtype) in zip(outputs, told, strict=False):
+            made = _filled(call, name, shape, dtype) if call.op == "ConstantOfShape" else parts
+            scope.values[name] = Value(name, shape, dtype, None, made)
+
+    # --- functions and branches ---------------------------------------------------------------
+
+    def _inline(
+        self,
+        function: Any,  # noqa: ANN401 - a FunctionProto
+        node: Any,  # noqa: ANN401
+        values: tuple[Value | None, ...],
+        outputs: tuple[str, ...],
+        scope: Scope,
+        prefix: str,
+        depth: int,
+    ) -> None:
+        """A function of the model in the place of its call."""
+        attributes = {a.name: a for a in function.attribute_proto}
+        attributes |= {a.name: scope.attributes.get(a.ref_attr_name, a) for a in node.attribute}
+        inner = Scope.of_function(function, attributes)
+        for name, value in zip(function.input, values, strict=False):
+            if value is not None:
+                inner.values[name] = value
+        label = node.name or (outputs[0] if outputs else node.op_type)
+        self.run(function.node, inner, f"{prefix}{label}/", depth + 1)
+        for name, own in zip(function.output, outputs, strict=False):
+            found = inner.find(name)
+            if found is None:
+                raise InputError(
+                    f"the function '{function.name[:80]}' does not make its output {name[:80]!r}"
+                )
+            scope.values[own] = found
+
+    def _chosen_branch(
+        self,
+        node: Any,  # noqa: ANN401
+        values: tuple[Value | None, ...],
+        outputs: tuple[str, ...],
+        scope: Scope,
+        prefix: str,
+        depth: int,
+    ) -> bool:
+        """Whether the condition is a constant, and so the branch it chooses was read in its place."""
+        condition = values[0] if values else None
+        if condition is None or not condition.is_constant or condition.array is None:
+            return False
+        wanted = "then_branch" if bool(condition.array.reshape(-1)[:1].any()) else "else_branch"
+        branch = next((a.g for a in node.attribute if a.name == wanted), None)
+        if branch is None:
+            return False
+        inner = Scope(branch, scope)
+        label = node.name or (outputs[0] if outputs else node.op_type)
+        self.run(branch.node, inner, f"{prefix}{label}/", depth + 1)
+        for output, own in zip(branch.output, outputs, strict=False):
+            found = inner.find(output.name)
+            if found is None:
+                raise InputError(f"a branch does not make its output {output.name[:80]!r}")
+            scope.values[own] = found
+        return True
+
+
+_MADE_OF_NUMBERS = frozenset({"Shape", "Size", "ConstantOfShape", "Range", "EyeLike"})
+
+
+def _parts(call: Call) -> tuple[Weight, ...]:
+    """The arrays that a constant is made from; those that only tell a shape, places or a scale are not."""
+    if call.op in _MADE_OF_NUMBERS:
+        return ()
+    read = call.inputs[:1] if call.op.startswith("Dequantize") else call.inputs
+    found = tuple(
+        dict.fromkeys(
+            weight
+            for place, value in enumerate(read)
+            if value is not None and (place == 0 or is_floating(value.dtype) or call.op == "Concat")
+            for weight in value.weights
+        )
+    )
+    if len(found) > MAX_PARTS:
+        raise InputError(f"a constant is made of more than {MAX_PARTS} arrays")
+    return found
+
+
+def _filled(call: Call, name: str, shape: Shape | None, dtype: str) -> tuple[Weight, ...]:
+    """Weights that were replaced by one number, to make a file small, still tell their shape by an array."""
+    told = call.inputs and call.inputs[0] is not None and call.inputs[0].weights
+    return (Weight(name, shape, dtype),) if told and shape and is_floating(dtype) else ()
+
+
+def _constant(name: str, attributes: dict[str, Any]) -> Value:
+    """What the node `Constant` holds, in one of its seven forms."""
+    found = attributes.get("value")
+    if found is not None:
+        return found.as_value(name) if hasattr(found, "as_value") else Value(name, None, "float32")
+    for kind, array in attributes.items():
+        if kind.startswith("value_") and not kind.startswith("value_string"):
+            dtype = "float32" if "float" in kind else "int64"
+            values = integer_array(array).astype(dtype) if dtype == "int64" else None
+            shape = () if isinstance(array, int | float) else (len(array),)
+            from numpy import asarray
+
+            held = asarray(array, dtype=dtype) if values is None else values
+            return Value(name, shape, dtype, None, (), lambda: held)
+    return Value(name, None, "string")
+
+
+def _captured(node: Any, scope: Scope) -> tuple[Value, ...]:  # noqa: ANN401
+    """What the branches or the body of a node read from around it."""
+    found: dict[int, Value] = {}
+    for name in _names_within(node, 0):
+        value = scope.find(name)
+        if value is not None and value.node is not None:
+            found[id(value)] = value
+    return tuple(found.values())[:64]
+
+
+def _names_within(node: Any, depth: int) -> Iterator[str]:  # noqa: ANN401
+    for attribute in node.attribute:
+        if attribute.type == 5 and depth < MAX_DEPTH:
+            for inner in attribute.g.node:
+                yield from inner.input
+                yield from _names_within(inner, depth + 1)
