@@ -239,9 +239,8 @@ def _merged_steps(row: Row, field: Field, known: Sequence[tuple[str, Field]]) ->
         for n, axis in enumerate(one.axes if several else one.axes[:1]):
             low, stop = axis.box(0)
             along = (f" ({names[n]})",) if several and n < len(names) else ()
-            rows.append(
-                (text(Code(name), *along), *map(text, (low, stop - 1, axis.size, axis.jump, axis.start)))
-            )
+            numbers = (low, stop - 1, axis.size, axis.jump, axis.start)
+            rows.append((text(Code(name), *along), *(text(number) for number in numbers)))
     heads = tuple(map(text, ("branch", "first pixel", "last pixel", "size", "jump", "start")))
     blocks: tuple[Block, ...] = (Table(heads, tuple(rows), align="lrrrrr"),)
     claim = text("Receptive field: the smallest box around those of its branches, here for output 0:")

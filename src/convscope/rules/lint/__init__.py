@@ -64,7 +64,7 @@ def lint(network: Network, object_size: int | Sequence[int] | None = None) -> Li
 def _object_size(size: int | Sequence[int] | None) -> tuple[int, ...]:
     if size is None:
         return ()
-    entries: Sequence[object] = (size,) if isinstance(size, int) else tuple(size)
+    entries: Sequence[object] = tuple(size) if isinstance(size, list | tuple) else (size,)
     if not 1 <= len(entries) <= 3 or any(
         isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in entries
     ):
