@@ -234,39 +234,69 @@ def test_slopes_recorded_as_an_array(counter):
 
 
 class SelfAttention(nn.Module):
-    def __init__(self):
+    def __init__(self, *, weights):
         super().__init__()
         self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.weights = weights
 
     def forward(self, example):
-        return self.attention(example, example, example, need_weights=False)[0]
+        return self.attention(example, example, example, need_weights=self.weights)[0]
 
 
-def attention_network():
-    """Self-attention of two heads on five positions, as it is recorded."""
-    nodes = (
-        Node("in", Linear(out_features=24), ("input",), module="MultiheadAttention"),
-        *(
-            Node(name, operators.Rearrange("select", (2, 5, 4)), ("in",), module="MultiheadAttention")
-            for name in "qkv"
+class SqueezeExcite(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(4, 2, 1), nn.Conv2d(2, 4, 1)
+
+    def forward(self, example):
+        mean = nn.functional.adaptive_avg_pool2d(example, 1)
+        return example * torch.sigmoid(self.second(nn.functional.relu(self.first(mean))))
+
+
+class Product(nn.Module):
+    def forward(self, example):
+        return torch.matmul(example, example.transpose(-1, -2))
+
+
+MODELS = [
+    (
+        lambda: nn.Sequential(
+            *(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU6(), nn.MaxPool2d(2)),
+            *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)),
         ),
-        Node(
-            "attend",
-            operators.Attention((2, 5, 4), queries=5, keys=5, features=4, value_features=4, heads=2),
-            ("q", "k", "v"),
-            module="MultiheadAttention",
+        (3, 16, 16),
+    ),
+    (
+        lambda: nn.Sequential(
+            *(
+                nn.ConvTranspose2d(3, 8, 3, stride=2),
+                nn.LeakyReLU(),
+                nn.Upsample(scale_factor=2, mode="bilinear"),
+            ),
+            *(nn.GELU(), nn.SiLU(), nn.Hardswish(), nn.Softmax(1), nn.PReLU(8), nn.GroupNorm(2, 8)),
         ),
-        Node("join", operators.Rearrange("reshape", (5, 8)), ("attend",), module="MultiheadAttention"),
-        Node("out", Linear(out_features=8), ("join",), module="MultiheadAttention"),
-    )
-    return Network(Graph((Input("input", (5, 8)),), nodes))
+        (3, 8, 8),
+    ),
+    (lambda: SelfAttention(weights=False), (5, 8)),
+    (lambda: SelfAttention(weights=True), (5, 8)),
+    (lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (5, 8)),
+    (SqueezeExcite, (4, 9, 9)),
+    (Product, (2, 5, 4)),
+    (lambda: First(nn.LSTM(8, 6, batch_first=True)), (5, 8)),
+    (lambda: First(nn.GRU(8, 6, num_layers=2, batch_first=True)), (5, 8)),
+    (lambda: Functional(nn.functional.conv2d), PICTURE),
+]
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("counter", COUNTERS)
-def test_attention_module(counter):
-    expected = COUNTERS[counter](SelfAttention().eval(), torch.zeros(1, 5, 8))
-    assert attention_network().count(counter).total == expected
+@pytest.mark.parametrize("case", range(len(MODELS)))
+def test_recorded_models_count_as_the_counter_counts_them(case, counter):
+    build, shape = MODELS[case]
+    model = build().eval()
+    found = network(model, shape).count(counter)
+    assert found.complete
+    assert found.total == COUNTERS[counter](model, torch.zeros(1, *shape))
 
 
 SMALL = """input 3x32x32

@@ -166,6 +166,8 @@ FVCORE: Rules = {
 # by such a function is counted twice.
 
 _HOOKED = "The module's hook: one for each cell"
+# These modules keep the activation function they were built with, not the one that replaces it.
+_KEEP_ACTIVATION = ("TransformerEncoderLayer", "TransformerDecoderLayer")
 _PATCHED = "The function it calls is counted again: one for each cell"
 
 
@@ -192,6 +194,8 @@ def _hooked_upsample(layer: Upsample, row: Row) -> Parts:  # noqa: ARG001
 
 
 def _patched(layer: Layer, row: Row) -> Parts:  # noqa: ARG001
+    if row.node.module in _KEEP_ACTIVATION:
+        return NOTHING
     return (_each(1, _read(row), _PATCHED),)
 
 
@@ -239,9 +243,18 @@ def _ptflops_recurrent(layer: operators.Recurrent, row: Row) -> Parts:
     return PLAIN, _recurrent_term(layer, row, extras, "Biases, sums and products of gates")
 
 
-def _hooked_slopes(layer: operators.Elementwise, row: Row) -> Parts:
-    """A parametric ReLU that was recorded with its slopes as an array; other functions are not known."""
+def _hooked_elementwise(layer: operators.Elementwise, row: Row) -> Parts:
+    """A parametric ReLU recorded with its slopes as an array, or the scaling in MultiheadAttention."""
+    if layer.op == "mul" and row.node.module == MULTIHEAD:
+        return (_each(1, _made(row), "One for each scaled query cell"),)
     return _hooked(layer, row) if layer.op == "prelu" else NOTHING
+
+
+def _in_attention(layer: operators.MatMul | pointwise.Softmax, row: Row) -> Parts:
+    """The hook of MultiheadAttention counts its steps, besides the functions that it calls."""
+    if row.node.module != MULTIHEAD:
+        return NOTHING
+    return (PLAIN,) if isinstance(layer, operators.MatMul) else _hooked(layer, row)
 
 
 def _patched_slopes(layer: operators.Elementwise, row: Row) -> Parts:
@@ -249,7 +262,8 @@ def _patched_slopes(layer: operators.Elementwise, row: Row) -> Parts:
 
 
 PTFLOPS_MODULES: Rules = {
-    operators.Elementwise: _hooked_slopes,
+    operators.Elementwise: _hooked_elementwise,
+    **dict.fromkeys((operators.MatMul, pointwise.Softmax), _in_attention),
     **dict.fromkeys((Conv, ConvTranspose, Linear), _ptflops_weighted),
     **dict.fromkeys((BatchNorm, operators.Norm), _ptflops_norm),
     **dict.fromkeys(

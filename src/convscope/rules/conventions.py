@@ -109,9 +109,10 @@ CONVENTIONS: dict[str, Convention] = {
             "ptflops 0.7.5, get_model_complexity_info(model, size), PyTorch backend",
             "MACs",
             1,
-            "It hooks modules and patches functions, and adds biases, norms, activations and pooling; what a "
-            "module does by a patched function is counted twice. Convolutions and linear layers called as "
-            "functions, products written with @ and sums count 0.",
+            "It hooks modules and replaces functions of torch.nn.functional, and adds biases, norms, "
+            "activations and pooling; what a module does by a replaced function is counted twice. "
+            "Convolutions and linear layers called as functions and sums count 0. Functions are taken for "
+            "those it replaces: torch.relu, or @ for torch.matmul, counts 0 there.",
             rules.PTFLOPS_MODULES,
             rules.PTFLOPS_FUNCTIONS,
             rules.PTFLOPS_ELSEWHERE,
