@@ -165,6 +165,7 @@ class PatchMerging(nn.Module):
         self.reduction, self.norm = nn.Linear(4 * dim, 2 * dim, bias=False), nn.LayerNorm(4 * dim)
 
     def forward(self, x):
+        x = functional.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
         parts = [x[..., i::2, j::2, :] for j in (0, 1) for i in (0, 1)]
         return self.reduction(self.norm(torch.cat(parts, -1)))
 

@@ -86,11 +86,11 @@ def has_mask(call: Call) -> bool:
 
 
 def module_of(weight: str, scope: str) -> str | None:
-    """The name of the node that uses a weight: its module's, where that is called by its weights only."""
+    """The name of the node that uses a weight: its module's, where nobody calls that but uses its weights."""
     owner, _, kind = weight.rpartition(".")
     if kind != "weight":
         owner = weight.removesuffix("_weight") if weight.endswith("_weight") else ""
-    return owner if owner and (not scope or owner == scope or owner.startswith(f"{scope}.")) else None
+    return owner if owner and (not scope or owner.startswith(f"{scope}.")) else None
 
 
 def first_name(weights: tuple[Weight, ...]) -> str:

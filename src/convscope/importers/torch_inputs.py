@@ -55,7 +55,7 @@ def _from_shapes(module: torch.nn.Module, shapes: Any) -> tuple[tuple[Any, ...],
     dtype = next((p.dtype for p in module.parameters() if p.dtype.is_floating_point), torch.float32)
     if isinstance(shapes, Mapping):
         return (), {str(name): _stand_in(shape, dtype) for name, shape in shapes.items()}
-    if isinstance(shapes, int) or not any(isinstance(entry, Sequence) for entry in shapes):
+    if isinstance(shapes, int | str) or not any(isinstance(entry, Sequence) for entry in shapes):
         return (_stand_in(shapes, dtype),), {}
     return tuple(_stand_in(shape, dtype) for shape in shapes), {}
 
@@ -74,7 +74,8 @@ def _stand_in(shape: Any, dtype: torch.dtype) -> torch.Tensor:  # noqa: ANN401
 
 def _empty(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
     try:
-        return torch.empty(tuple(shape), dtype=dtype, device=META)
+        with torch.inference_mode():
+            return torch.empty(tuple(shape), dtype=dtype, device=META)
     except RuntimeError as error:  # more cells than an integer counts
         raise InputError(f"an input of {'×'.join(map(str, shape))} cells is too large: {error}") from None
 

@@ -80,6 +80,12 @@ def _conv(call: Call) -> Plan | None:
         for n, pair, d, k, s in zip(x.shape[-rank:], pairs, dilation, kernel, stride, strict=True)
     )
     fits = len(x.shape) == rank + 2 and x.shape[1] == weight.shape[1] * groups and min(out, default=0) > 0
+    if len(x.shape) == rank + 2 and x.shape[1] != weight.shape[1] * groups:
+        grouped = f" in {groups} groups" if groups > 1 else ""
+        raise RuntimeError(
+            f"the weights are for {weight.shape[1] * groups} input channels{grouped} "
+            f"but the input has {x.shape[1]}"
+        )
     shape = (x.shape[0], weight.shape[0], *out) if fits else _meta(call)
     if weight.computed:
         return _computed_weights(call, shape, math.prod(weight.shape[1:]))
@@ -198,6 +204,10 @@ def _adaptive(call: Call) -> Plan:
 def _linear(call: Call) -> Plan:
     x, weight = _entries(call, "input", "weight")
     fits = len(weight.shape) == 2 and bool(x.shape) and x.shape[-1] == weight.shape[1]
+    if len(weight.shape) == 2 and x.shape and not fits:
+        raise RuntimeError(
+            f"the weights are for {weight.shape[1]} features but the input's last axis has {x.shape[-1]}"
+        )
     shape = (*x.shape[:-1], weight.shape[0]) if fits else _meta(call)
     if weight.computed or len(weight.shape) != 2:
         return _product(call, shape, weight.shape[-1], present(call, "input", "weight", "bias"), "linear")

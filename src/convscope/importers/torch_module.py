@@ -68,13 +68,20 @@ def _read_graph(module: torch.nn.Module, input_shape: Any, inputs: Any, *, train
     return _graph(module, recorder, arguments, [n for n in ends if n is not None])
 
 
+# PyTorch's wrappers, and where each keeps the module it wraps.
+_WRAPPERS = {
+    "OptimizedModule": "_orig_mod",
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "AveragedModel": "module",
+}
+
+
 def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:
     """The module inside a compiled or a data-parallel one."""
-    for name in ("_orig_mod", "module"):
-        inner = module._modules.get(name)  # noqa: SLF001 - PyTorch's wrappers hold one module so named
-        if isinstance(inner, torch.nn.Module) and type(module).__module__.startswith("torch."):
-            return _unwrapped(inner)
-    return module
+    name = _WRAPPERS.get(type(module).__name__)
+    inner = getattr(module, name, None) if name else None
+    return _unwrapped(inner) if isinstance(inner, torch.nn.Module) else module
 
 
 def _check_initialised(module: torch.nn.Module) -> None:
@@ -157,12 +164,18 @@ def _line_of(trace: types.TracebackType | None) -> str:
     return found
 
 
+# What PyTorch says when someone reads the numbers of a tensor that has none.
+_VALUES_READ = ("meta device type tensor to numpy", "unallocated storage", "out of meta tensor")
+
+
 def _failed(recorder: Recorder, error: Exception, input_shape: Any) -> ConvscopeError:  # noqa: ANN401
     told = " ".join(str(error).split())[:500] or type(error).__name__
     refused = recorder.refused is error
     kind = ShapeError if refused else InputError
     what = recorder.refusing if refused else f"the call failed: {type(error).__name__}"
     hint = ""
+    if any(sign in told for sign in _VALUES_READ):
+        what = "values of a tensor are read, and the network is recorded without values"
     if isinstance(input_shape, list | tuple) and input_shape and input_shape[0] == 1 and len(input_shape) > 1:
         hint = "; input_shape is that of one item, without the batch axis: is its first 1 one too many?"
     return kind(f"{_place(recorder, error)}: {what}: {told}{hint}")

@@ -260,8 +260,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not plan.lazy:
             node = self._steps(plan.steps, tensors) if plan.steps else None
         made: list[torch.Tensor] = []
+        # PyTorch keeps count of the writes to views of ordinary tensors, and lets no other stand for one.
+        ordinary = plan.view and bool(tensors) and not tensors[0].tensor.is_inference()
         for number, (shape, dtype) in enumerate(plan.outputs):
-            tensor = torch.empty(shape, dtype=dtype, device=META)
+            if ordinary:
+                with torch.inference_mode(mode=False):
+                    tensor = torch.empty(shape, dtype=dtype, device=META)
+            else:
+                tensor = torch.empty(shape, dtype=dtype, device=META)
             entry = Entry(tensor, shape, dtype, node)
             self.known[id(tensor)] = entry
             made.append(tensor)

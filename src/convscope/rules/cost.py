@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import mul
 from typing import Any
@@ -99,6 +99,15 @@ class Term:
     def value(self) -> Any:  # noqa: ANN401 - an int for ints, an expression for expressions
         """The formula's value."""
         return self.formula(**self.arguments)
+
+    def times(self, name: str, count: Any) -> Term:  # noqa: ANN401 - a number, or an expression
+        """The formula, so many times."""
+
+        def many(**arguments: Any) -> Any:  # noqa: ANN401
+            each = arguments.pop(name)
+            return each * self.formula(**arguments)
+
+        return Term(many, {name: count, **self.arguments}, self.because)
 
     def fact(self, symbol: str) -> Fact:
         """The formula with its numbers, under a name."""
@@ -278,6 +287,22 @@ def _conv_transpose(layer: ConvTranspose, inputs: Sequence[Shape], output: Shape
     )
 
 
+def _each_item(
+    rule: Callable[[Any, Sequence[Shape], Shape], Recipe],
+) -> Callable[[Any, Sequence[Shape], Shape], Recipe]:
+    """The rule, for windows and frames too that a recorded network puts through a layer as a batch."""
+
+    def counted(layer: Conv | ConvTranspose, inputs: Sequence[Shape], output: Shape) -> Recipe:
+        if layer.rank is None or len(inputs[0]) != layer.rank + 2:
+            return rule(layer, inputs, output)
+        recipe = rule(layer, (inputs[0][1:],), output[1:])
+        if recipe.macs is None:
+            return recipe
+        return replace(recipe, macs=recipe.macs.times("m", inputs[0][0]))
+
+    return counted
+
+
 def _linear(layer: Linear, inputs: Sequence[Shape], output: Shape) -> Recipe:  # noqa: ARG001
     into, out = inputs[0][-1], layer.out_features
     bias = _biases(layer, out)
@@ -375,8 +400,8 @@ def _not_counted(layer: operators.Unknown, inputs: Sequence[Shape], output: Shap
 
 
 COST_RULES: dict[type[Layer], Callable[[Any, Sequence[Shape], Shape], Recipe]] = {
-    Conv: _conv,
-    ConvTranspose: _conv_transpose,
+    Conv: _each_item(_conv),
+    ConvTranspose: _each_item(_conv_transpose),
     Linear: _linear,
     BatchNorm: _batch_norm,
     pointwise.PReLU: _prelu,
