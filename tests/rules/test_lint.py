@@ -208,6 +208,21 @@ def test_an_object_is_seen_whole_by_a_large_field_or_by_looking_at_places():
     assert "too_small" in kinds(words + "globalavgpool\nflatten\nlinear 10", object_size=40)
 
 
+def test_a_gate_does_not_widen_what_single_cells_see():
+    graph = Graph(
+        (Input("x", (8, 32, 32)),),
+        (
+            Node("a", cs.Conv(kernel_size=5, out_channels=8), ("x",)),
+            Node("mean", cs.GlobalAvgPool(), ("a",)),
+            Node("gate", Elementwise("multiply"), ("a", "mean")),
+            Node("b", cs.Conv(kernel_size=5, out_channels=8), ("gate",)),
+            Node("end", cs.GlobalAvgPool(), ("b",)),
+        ),
+    )
+    (found,) = Network(graph).lint(object_size=20).of("too_small")
+    assert found.numbers["size"] == (9, 9)
+
+
 @pytest.mark.parametrize("size", [0, -3, "8", 1.5, (3, 0), (1, 2, 3, 4), True])
 def test_what_is_no_object_size_is_refused(size):
     with pytest.raises(InputError, match="object_size="):

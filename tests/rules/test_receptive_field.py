@@ -183,9 +183,29 @@ def test_attention_and_what_nobody_knows():
         Node("attend", attention, ("tokens", "tokens", "tokens")),
     )
     assert found.is_whole
+    assert (found.through, found.unfollowed) == ("attend", 0)  # 36 keys: every position is attended to
     assert graph_field((3, 6, 6), Node("odd", Unknown("mystery", (3, 6, 6)), ("x",))) is None
     constant = graph_field((3, 6, 6), Node("c", Source((3, 6, 6)), ()), Node("sum", cs.Add(), ("x", "c")))
     assert constant.size == (1, 1)
+
+
+def test_positions_that_are_not_followed_are_said_to_be_a_bound():
+    windows = Attention((4, 9, 8), 9, 9, 8, 8, 4)
+    net = Network(
+        Graph(
+            (Input("x", (8, 6, 6)),),
+            (
+                Node("windows", Rearrange("reshape", (4, 9, 8)), ("x",)),
+                Node("attend", windows, ("windows", "windows", "windows")),
+                Node("mean", Reduce("mean", (8,), whole=True), ("attend",)),
+            ),
+        )
+    )
+    found = net["attend"].receptive_field
+    assert (found.size, found.through, found.unfollowed) == ((6, 6), "windows", 36)
+    assert "at most" in net["attend"].explain_field().to_text()
+    assert "It may be less" in net.field_of("attend").to_text()
+    assert net["mean"].receptive_field.unfollowed == 0
 
 
 # --- branches ---------------------------------------------------------------------------------
@@ -206,9 +226,7 @@ def test_branches_are_joined_in_one_box():
 def test_a_wrong_start_is_reported_as_misaligned():
     words = "input 4x32x32\na: conv 3x3, 4, stride 2, padding 1\nb: maxpool 2 from input\nc: concat from a, b"
     assert field(words).misaligned == "c"
-    assert not field(
-        words.replace("conv 3x3, 4", "conv 4x4, 4")
-    ).misaligned
+    assert not field(words.replace("conv 3x3, 4", "conv 4x4, 4")).misaligned
 
 
 def test_branches_of_other_jumps_are_covered_and_reported():

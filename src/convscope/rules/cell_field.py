@@ -124,7 +124,10 @@ class CellField(Showable):
                     )
                 )
             )
-        if self.through:
+        if self.through and self.network[self.layer].receptive_field.unfollowed:  # type: ignore[union-attr]
+            told = text("It may be less: positions are not followed through ", Code(self.through), ".")
+            blocks.append(Finding("note", told))
+        elif self.through:
             blocks.append(Paragraph(text("It is the whole picture through ", Code(self.through), ".")))
         return tuple(blocks)
 

@@ -190,6 +190,8 @@ class Field:
         axes: one entry a spatial axis of the network's input; empty where nothing spatial is seen.
         through: the layer that made the field the whole picture; empty where none did.
         misaligned: the layer that merged branches whose centres do not agree; empty where none did.
+        unfollowed: where `through` only moved cells to where they are not followed, how many positions
+            it moved: the field is then at most the whole picture; 0 where the field is exact.
         places: which axis of the output (without the batch axis) runs along each axis of the picture;
             None for an axis of the picture that the output no longer has.
     """
@@ -198,6 +200,7 @@ class Field:
     through: str = ""
     misaligned: str = ""
     places: tuple[int | None, ...] = ()
+    unfollowed: int = 0
 
     @property
     def size(self) -> tuple[int, ...]:

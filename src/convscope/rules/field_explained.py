@@ -184,6 +184,14 @@ def _result(field: Field) -> Text:
 
 def _whole_step(row: Row, field: Field, given: Sequence[Field]) -> Step:
     seen = sizes(field.size)
+    if field.unfollowed:
+        moved = "this layer" if field.through == row.name else Code(field.through)
+        return Step(
+            text(
+                "Receptive field: at most ", seen, " pixels, the whole picture; ", moved,
+                " moves cells to where their positions are not followed.",
+            )
+        )  # fmt: skip
     if any(one.is_whole for one in given) or field.through != row.name:
         through = (" through ", Code(field.through)) if field.through else ()
         return Step(text("Receptive field: ", seen, " pixels, the whole picture", *through, "."))

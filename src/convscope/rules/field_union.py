@@ -37,7 +37,8 @@ def merged(name: str, fields: Sequence[Field], shapes: Sequence[Shape], output: 
         places.append(homes[0] if homes and same_home else None)
         if not aligned:
             misaligned = misaligned or name
-    return Field(tuple(axes), through, misaligned, tuple(places))
+    unfollowed = max(field.unfollowed for field in fields)
+    return Field(tuple(axes), through, misaligned, tuple(places), unfollowed)
 
 
 def _from_right(field: Field, shape: Shape, output: Shape) -> tuple[int | None, ...]:

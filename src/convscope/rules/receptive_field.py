@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -55,8 +56,28 @@ def _whole(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], output:
     if not seen:
         return Field(())
     together = seen[0] if len(seen) == 1 else merged(node.name, seen, [output] * len(seen), output)
-    was_whole = len(seen) == 1 and fields[0].is_whole
+    positions = together.unfollowed
+    if positions and _mixes(node.layer, positions):
+        return replace(together, through=node.name, unfollowed=0)
+    was_whole = all(field.is_whole for field in fields if field.axes)
     return replace(together, through=together.through if was_whole else node.name)
+
+
+def _mixes(layer: Layer, positions: int) -> bool:
+    """Whether a layer certainly reads so many positions at once, wherever they lie in its input."""
+    if isinstance(layer, Attention):
+        return layer.keys >= positions
+    if isinstance(layer, MatMul):
+        return layer.inner >= positions
+    return isinstance(layer, GlobalAvgPool | GlobalMaxPool) or (isinstance(layer, Reduce) and layer.whole)
+
+
+def _unfollowed(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], output: Shape) -> Field:
+    """Cells moved to where they are not followed: each sees some part of the picture, at most the whole."""
+    positions = max(
+        math.prod(field.counts(shape)) for field, shape in zip(fields, inputs, strict=True) if field.axes
+    )
+    return replace(_whole(node, fields, inputs, output), unfollowed=max(positions, 1))
 
 
 def _hull(field: Field, shape: Shape) -> Field:
@@ -68,7 +89,7 @@ def _sliding(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], outpu
     field, shape = fields[0], inputs[0]
     if field.places != tuple(range(1, len(shape))):
         # The array's axes are not the picture's: a sequence made of the picture, or tokens.
-        return field if field.is_whole or not field.axes else _whole(node, fields, inputs, output)
+        return field if field.is_whole or not field.axes else _unfollowed(node, fields, inputs, output)
     rule = REACH_RULES[type(node.layer)]
     axes: list[AxisField] = []
     before: tuple[AxisField, Reach] | None = None
@@ -79,7 +100,7 @@ def _sliding(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], outpu
         else:
             through = seen.seen_through(reach)
             if through is None or through.advance > MAX_ADVANCE:
-                return _whole(node, fields, inputs, output)
+                return _unfollowed(node, fields, inputs, output)
             axes.append(through)
         before = seen, reach
     return Field(tuple(axes), field.through, field.misaligned, field.places)
@@ -132,14 +153,16 @@ def _moved(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], output:
         layer = node.layer
         if isinstance(layer, Rearrange) and layer.op.lower().startswith(("cat", "concat")):
             return _merge(node, fields, inputs, output)
-        return _whole(node, fields, inputs, output)
+        return _unfollowed(node, fields, inputs, output)
     field, shape = next((f, s) for f, s in zip(fields, inputs, strict=True) if f.axes)
     if field.is_whole:
         return replace(field, places=(None,) * len(field.axes))
     places = kept_places(node.layer, field.places, shape, output)
-    if places is None:
-        return _whole(node, fields, inputs, output)
-    return replace(field, places=places)
+    if places is not None:
+        return replace(field, places=places)
+    # One long vector is read as a whole by whatever comes next.
+    lost = _whole if len(output) == 1 or isinstance(node.layer, Reduce) else _unfollowed
+    return lost(node, fields, inputs, output)
 
 
 def _shuffled(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], output: Shape) -> Field:
@@ -147,12 +170,12 @@ def _shuffled(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], outp
     field, shape = fields[0], inputs[0]
     reaches = [resampled(n, m) for n, m in zip(shape[1:], output[1:], strict=False)]
     if field.places != tuple(range(1, len(shape))) or len(output) != len(shape) or None in reaches:
-        return _whole(node, fields, inputs, output)
+        return _unfollowed(node, fields, inputs, output)
     axes = [
         axis.seen_through(reach) for axis, reach in zip(field.axes, reaches, strict=True) if reach is not None
     ]
     if None in axes:
-        return _whole(node, fields, inputs, output)
+        return _unfollowed(node, fields, inputs, output)
     return replace(field, axes=tuple(axis for axis in axes if axis is not None))
 
 
@@ -189,7 +212,7 @@ def _concatenated(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], 
     assert isinstance(node.layer, Concat)  # noqa: S101 - the table says so
     axis = node.layer.dim - 1 if node.layer.dim > 0 else node.layer.dim + len(output)
     if any(axis in field.places for field in fields):
-        return _whole(
+        return _unfollowed(
             node, fields, inputs, output
         )  # cells of the second branch lie behind those of the first
     return _merge(node, fields, inputs, output)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.document import Code, text
 from convscope.core.expression import Expression, Symbol, equation, sizes
 from convscope.core.layer import Layer
 from convscope.core.operators import Attention, MatMul
+from convscope.core.pooling import AvgPool, LpPool, MaxPool
 from convscope.core.structural import Flatten, Linear
 from convscope.rules.field import Field
 from convscope.rules.field_union import misalignment
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
 
 # Layers that look at positions together, so that what single cells see is no limit to them.
 PLACING: tuple[type[Layer], ...] = (Flatten, Linear, Attention, MatMul)
-# Branches whose offsets are told in a finding about gridding, and how far holes are followed.
+# Layers that widen a field by reading neighbours.
+WIDENING: tuple[type[Layer], ...] = (Conv, ConvTranspose, MaxPool, AvgPool, LpPool)
+# How far the holes of dilated kernels are followed, in cells.
 FOLLOWED_CELLS = 4096
 
 
-def _followed(row: Row) -> Field | None:
-    """The field of a row whose cells still lie as the picture's; None elsewhere."""
-    field = row.receptive_field
+def _followed(view: View, row: Row) -> Field | None:
+    """The field of a row whose cells still lie as the picture's, gates left aside; None elsewhere."""
+    field = view.local_fields[row.name]
     return field if field is not None and field.axes and not field.is_whole else None
 
 
@@ -41,7 +45,7 @@ def beyond_input(view: View) -> Iterator[LintFinding]:
     if not grown:
         return
     first, last = grown[0], grown[-1]
-    field, final = _followed(first), _followed(last)
+    field, final = _followed(view, first), _followed(view, last)
     if field is None or final is None:
         return
     axis = next(n for n, along in enumerate(field.axes) if along.size > along.length)
@@ -76,10 +80,10 @@ def beyond_input(view: View) -> Iterator[LintFinding]:
 
 def _grows_beyond(view: View, row: Row) -> bool:
     """Whether a layer widens a field along an axis where it then is larger than the picture."""
-    field = _followed(row)
-    if field is None or not row.inputs:
+    field = _followed(view, row)
+    if field is None or not isinstance(row.layer, WIDENING):
         return False
-    given = view.field_at(row)
+    given = view.local_fields[row.inputs[0]]
     if given is None or len(given.axes) != len(field.axes):
         return False
     axes = zip(given.axes, field.axes, strict=True)
@@ -91,7 +95,7 @@ def _grows_beyond(view: View, row: Row) -> bool:
 
 def too_small(view: View) -> Iterator[LintFinding]:
     """The largest field is smaller than the objects that were asked about."""
-    rows = [(row, field) for row in view.network.rows if (field := _followed(row)) is not None]
+    rows = [(row, field) for row in view.network.rows if (field := _followed(view, row)) is not None]
     wanted = view.object_size
     if not wanted or not rows or _looks_at_places(view):
         return
@@ -126,8 +130,10 @@ def too_small(view: View) -> Iterator[LintFinding]:
 def _looks_at_places(view: View) -> bool:
     """Whether positions are looked at together on the way: by a linear layer over the map, or attention."""
     for row in view.network.rows:
-        field = row.receptive_field
-        if field is not None and field.through == row.name and isinstance(row.layer, PLACING):
+        field = view.local_fields[row.name]
+        if field is None or field.unfollowed:
+            return True
+        if field.is_whole and field.through == row.name and isinstance(row.layer, PLACING):
             return True
     return False
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from convscope.core.convolution import Conv
 from convscope.core.document import Text
 from convscope.core.network import Shape
+from convscope.core.operators import Elementwise, Norm
 from convscope.core.pooling import AvgPool, LpPool, MaxPool
-from convscope.rules.field import AxisField, Field
+from convscope.core.structural import Add, Concat
+from convscope.rules.field import AxisField, Field, input_field
 from convscope.rules.reach import entry, padding_of
+from convscope.rules.receptive_field import field_of
 
 if TYPE_CHECKING:
     from convscope.rules.network import Network, Row
@@ -78,6 +81,26 @@ class View:
         for row in self.network.rows:
             for name in dict.fromkeys(row.inputs):
                 found[name].append(row)
+        return found
+
+    @cached_property
+    def local_fields(self) -> dict[str, Field | None]:
+        """The fields by the windows alone: gates and statistics over the picture left aside."""
+        graph = self.network.graph
+        shapes = {entry.name: entry.shape for entry in graph.inputs}
+        found: dict[str, Field | None] = {entry.name: input_field(entry.shape) for entry in graph.inputs}
+        for row in self.network.rows:
+            given = [(field, shapes[name]) for name in row.inputs if (field := found[name]) is not None]
+            output = row.output_shape
+            if output is None or len(given) < len(row.inputs):
+                found[row.name] = None
+                continue
+            shapes[row.name] = output
+            if isinstance(row.layer, Add | Concat | Elementwise):
+                given = [one for one in given if not one[0].is_whole] or given
+            fields, inputs = [field for field, _ in given], [shape for _, shape in given]
+            is_norm = isinstance(row.layer, Norm)
+            found[row.name] = fields[0] if is_norm else field_of(row.node, fields, inputs, output)
         return found
 
     def field_at(self, row: Row, position: int = 0) -> Field | None:
