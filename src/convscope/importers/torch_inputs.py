@@ -12,6 +12,7 @@ import torch
 from convscope.core.network import MAX_AXES, MAX_LENGTH
 from convscope.errors import InputError
 from convscope.importers.torch_entry import META
+from convscope.importers.torch_parts import Parts
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Arguments:
     tensors: tuple[tuple[str, torch.Tensor], ...]
 
 
-def arguments_of(module: torch.nn.Module, input_shape: Any, inputs: Any) -> Arguments:  # noqa: ANN401
+def arguments_of(module: torch.nn.Module, parts: Parts, input_shape: Any, inputs: Any) -> Arguments:  # noqa: ANN401
     """The arguments told by shapes of one item, or by examples.
 
     Raises:
@@ -39,9 +40,9 @@ def arguments_of(module: torch.nn.Module, input_shape: Any, inputs: Any) -> Argu
             "inputs, example tensors to call the module with"
         )
     if input_shape is not None:
-        args, kwargs = _from_shapes(module, input_shape)
+        args, kwargs = _from_shapes(parts, input_shape)
     else:
-        args, kwargs = _from_examples(module, inputs)
+        args, kwargs = _from_examples(parts, inputs)
     found = _named_tensors(module, args, kwargs)
     if not found:
         raise InputError("there is no tensor among the inputs; give at least one")
@@ -51,8 +52,8 @@ def arguments_of(module: torch.nn.Module, input_shape: Any, inputs: Any) -> Argu
 # --- shapes -----------------------------------------------------------------------------------
 
 
-def _from_shapes(module: torch.nn.Module, shapes: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:  # noqa: ANN401
-    dtype = next((p.dtype for p in module.parameters() if p.dtype.is_floating_point), torch.float32)
+def _from_shapes(parts: Parts, shapes: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:  # noqa: ANN401
+    dtype = next((p.dtype for _name, p in parts.parameters if p.dtype.is_floating_point), torch.float32)
     if isinstance(shapes, Mapping):
         return (), {str(name): _stand_in(shape, dtype) for name, shape in shapes.items()}
     if isinstance(shapes, int | str) or not any(isinstance(entry, Sequence) for entry in shapes):
@@ -83,7 +84,7 @@ def _empty(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
 # --- examples ---------------------------------------------------------------------------------
 
 
-def _from_examples(module: torch.nn.Module, inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:  # noqa: ANN401
+def _from_examples(parts: Parts, inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:  # noqa: ANN401
     if isinstance(inputs, torch.Tensor):
         args: tuple[Any, ...] = (inputs,)
         kwargs: dict[str, Any] = {}
@@ -98,12 +99,12 @@ def _from_examples(module: torch.nn.Module, inputs: Any) -> tuple[tuple[Any, ...
             f"inputs is a {type(inputs).__name__}; give a tensor, a tuple of arguments, or a mapping"
         )
     examples = list(tensors_in((args, kwargs)))
-    batch = _batch_of(module, examples)
+    batch = _batch_of(parts, examples)
     made = {id(t): _empty((1, *t.shape[1:]) if batch else t.shape, t.dtype) for t in examples}
     return _replaced(args, made), _replaced(kwargs, made)
 
 
-def _batch_of(module: torch.nn.Module, examples: Sequence[torch.Tensor]) -> bool:
+def _batch_of(parts: Parts, examples: Sequence[torch.Tensor]) -> bool:
     """Whether the first axis of every example counts items, of which one is recorded.
 
     Recurrent layers and attention that are told positions first have another first axis.
@@ -111,7 +112,7 @@ def _batch_of(module: torch.nn.Module, examples: Sequence[torch.Tensor]) -> bool
     lengths = {t.shape[0] if t.shape else None for t in examples}
     if len(lengths) != 1 or None in lengths or lengths == {1}:
         return False
-    return all(getattr(part, "batch_first", True) for part in module.modules())
+    return all(getattr(part, "batch_first", True) for _path, part in parts.modules)
 
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401

@@ -11,12 +11,13 @@ from typing import Any, Self
 import torch
 from torch.nn.modules import module as hooks
 
-from convscope.core.network import MAX_NAME, MAX_NODES, Graph, Input, Node, Weight
+from convscope.core.network import MAX_NAME, MAX_NODES, Graph, Input, Node
 from convscope.core.operators import Source
 from convscope.errors import ConvscopeError, InputError, ShapeError
 from convscope.importers.torch_draft import Draft
 from convscope.importers.torch_entry import dtype_name, item_shape
 from convscope.importers.torch_inputs import Arguments, arguments_of, tensors_in
+from convscope.importers.torch_parts import Parts
 from convscope.importers.torch_recorder import Recorder
 from convscope.importers.torch_untouched import collector_resting, untouched
 from convscope.rules.network import Network
@@ -50,14 +51,13 @@ def read_model(
 
 
 def _read_graph(module: torch.nn.Module, input_shape: Any, inputs: Any, *, training: bool | None) -> Graph:  # noqa: ANN401
-    recorder = Recorder(*_weights_and_paths(module))
-    recorder.weights_held = [*module.parameters(), *module.buffers()]
-    arguments = arguments_of(module, input_shape, inputs)
-    _check_initialised(module)
+    parts = Parts.of(module)
+    recorder = Recorder(parts.weights(), parts.paths(), parts.tensors())
+    arguments = arguments_of(module, parts, input_shape, inputs)
     for _name, tensor in arguments.tensors:
         recorder.take_input(tensor)
     try:
-        with untouched(module, training=training), _watched(recorder), torch.inference_mode(), recorder:
+        with untouched(parts, training=training), _watched(recorder), torch.inference_mode(), recorder:
             returned = module(*arguments.args, **arguments.kwargs)
             outputs = [entry for t in _returned(returned) if (entry := recorder.known.get(id(t)))]
             ends = [recorder.producer(entry) for entry in outputs if entry.computed]
@@ -82,28 +82,6 @@ def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:
     name = _WRAPPERS.get(type(module).__name__)
     inner = getattr(module, name, None) if name else None
     return _unwrapped(inner) if isinstance(inner, torch.nn.Module) else module
-
-
-def _check_initialised(module: torch.nn.Module) -> None:
-    for name, parameter in (*module.named_parameters(), *module.named_buffers()):
-        if torch.nn.parameter.is_lazy(parameter):
-            raise InputError(
-                f"'{name}' has no shape yet: call the lazy module once, or build it with its sizes"
-            )
-
-
-def _weights_and_paths(module: torch.nn.Module) -> tuple[dict[int, Weight], dict[int, str]]:
-    paths = {id(part): name for name, part in module.named_modules()}
-    weights: dict[int, Weight] = {}
-    for name, p in module.named_parameters():
-        if not torch.nn.parameter.is_lazy(p):
-            weights[id(p)] = Weight(name, tuple(p.shape), dtype_name(p.dtype), p.requires_grad)
-    for name, b in module.named_buffers():
-        if not torch.nn.parameter.is_lazy(b):
-            weights.setdefault(
-                id(b), Weight(name, tuple(b.shape), dtype_name(b.dtype), trainable=False, is_parameter=False)
-            )
-    return weights, paths
 
 
 class _watched(ExitStack):  # noqa: N801 - used as a function

@@ -44,15 +44,19 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     Args:
         weights: the parameters and buffers of the module, by the id of their tensor.
         paths: the modules' paths, by their id.
+        tensors: the parameters and buffers themselves.
 
     Attributes:
         drafts: the nodes made, in order; what enters has negative positions: -1, -2, …
     """
 
-    def __init__(self, weights: Mapping[int, Weight], paths: Mapping[int, str]) -> None:
+    def __init__(
+        self, weights: Mapping[int, Weight], paths: Mapping[int, str], tensors: Sequence[torch.Tensor]
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.weights = weights
         self.paths = paths
+        self.tensors = tensors
         self.drafts: list[Draft] = []
         self.root = Scope("", None, 0)
         self.scopes = [self.root]
@@ -136,12 +140,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """The weight whose numbers this tensor shares, as `weight.data` does."""
         if self._storages is None:
             self._storages = {}
-            for holder in self.weights_held:
+            for holder in self.tensors:
                 if (place := address(holder)) != 0:
                     self._storages[place] = self.weights[id(holder)]
         return self._storages.get(address(tensor))
-
-    weights_held: Sequence[torch.Tensor] = ()
 
     def producer(self, entry: Entry) -> int | None:
         """The position of the node that made a tensor; None for a constant of one number."""

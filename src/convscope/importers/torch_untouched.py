@@ -13,19 +13,21 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from convscope.importers.torch_parts import Parts
+
 # Shared by several modules and written to by calls of them: a copy of the entries is kept.
 _CONTAINERS = frozenset({dict, OrderedDict, list, set})
 
 
 @contextmanager
-def untouched(module: torch.nn.Module, *, training: bool | None) -> Iterator[None]:
+def untouched(parts: Parts, *, training: bool | None) -> Iterator[None]:
     """Whatever happens inside, the module and the random generators are afterwards as before.
 
     What a forward keeps in attributes of its modules, lists and dictionaries among them, is undone;
     operators that write to tensors are the recorder's to hold back.
     """
-    kept = [_Kept(part) for part in module.modules()]
-    flags = [(p, p.requires_grad) for p in module.parameters()]
+    kept = [_Kept(part) for _path, part in parts.modules]
+    flags = [(p, p.requires_grad) for _name, p in parts.parameters]
     grad_enabled = torch.is_grad_enabled()
     verify = vars(functional).get("_verify_batch_size")
     with _random_kept():
@@ -34,7 +36,7 @@ def untouched(module: torch.nn.Module, *, training: bool | None) -> Iterator[Non
             if verify is not None:
                 functional._verify_batch_size = _no_check  # type: ignore[attr-defined]  # noqa: SLF001
             if training is not None:
-                for part in module.modules():
+                for _path, part in parts.modules:
                     vars(part)["training"] = training
             yield
         finally:
@@ -84,8 +86,9 @@ class _Kept:
 
     def restore(self) -> None:
         now = vars(self.module)
-        if len(now) != len(self.attributes) or any(
-            now.get(name) is not value for name, value in self.attributes.items()
+        # Told apart by identity: tensors compare cell by cell, and names keep their order.
+        if list(map(id, now.values())) != list(map(id, self.attributes.values())) or list(now) != list(
+            self.attributes
         ):
             now.clear()
             now.update(self.attributes)
