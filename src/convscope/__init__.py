@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from convscope.errors import UnsupportedError as UnsupportedError
     from convscope.importers import layer as layer
     from convscope.importers import network as network
+    from convscope.importers.picture import Photograph as Photograph
+    from convscope.importers.picture import read_picture as read_picture
     from convscope.problems import ProblemSet as ProblemSet
     from convscope.problems import SolvedSet as SolvedSet
     from convscope.problems import load_problems as load_problems
@@ -90,6 +92,7 @@ _HOMES = {
     "core.structural": ("Add", "BatchNorm", "Concat", "Flatten", "Linear", "Pad", "Upsample"),
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
     "importers": ("layer", "network"),
+    "importers.picture": ("Photograph", "read_picture"),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
     "rules.network": ("Network",),
     "rules.shape": ("output_size",),
