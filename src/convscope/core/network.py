@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from convscope.core.layer import Layer
 from convscope.core.operators import Source
+from convscope.core.size import Size, Variable
 from convscope.errors import ConvscopeError, InputError, ShapeError, nearest_name
 
 Shape: TypeAlias = tuple[int, ...]
@@ -32,21 +33,27 @@ SEARCHED_NAMES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What enters the network: a name, the shape of one item without its batch axis, and its dtype."""
+    """What enters the network: a name, the shape of one item without its batch axis, and its dtype.
+
+    A length may be a letter, a `Size`, instead of a number; `batch` is the letter of the batch axis
+    where one was named.
+    """
 
     name: str
     shape: Shape
     dtype: str = "float32"
+    batch: Size | None = None
 
     def __post_init__(self) -> None:
         check_name("input", self.name)
         shape = tuple(self.shape)
         if not 1 <= len(shape) <= MAX_AXES:
             raise ShapeError(f"input '{self.name}' has {len(shape)} axes; it may have 1 to {MAX_AXES}")
-        wrong = next((n for n in shape if isinstance(n, bool) or not isinstance(n, int)), None)
+        numbers = [n for n in shape if not isinstance(n, Size)]
+        wrong = next((n for n in numbers if isinstance(n, bool) or not isinstance(n, int)), None)
         if wrong is not None:
             raise ShapeError(f"input '{self.name}' has an axis of {wrong!r} cells; lengths are integers")
-        if not 1 <= min(shape) <= max(shape) <= MAX_LENGTH:
+        if numbers and not 1 <= min(numbers) <= max(numbers) <= MAX_LENGTH:
             raise ShapeError(
                 f"input '{self.name}' has axes of {'×'.join(map(str, shape))} cells; "
                 f"a length may be 1 to {MAX_LENGTH}"
@@ -173,6 +180,13 @@ class Graph:
         for name in self.outputs:
             if name not in known:
                 raise InputError(f"the output '{name}' is not there; {hint(name, known)}")
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The letters among the lengths of the inputs, in the order of the axes, a batch's first."""
+        sizes = (n for entry in self.inputs for n in (entry.batch, *entry.shape))
+        found = (variable for n in sizes if isinstance(n, Size) for variable in n.variables)
+        return tuple(dict.fromkeys(found))
 
     @property
     def is_chain(self) -> bool:

@@ -9,6 +9,7 @@ A size has no order of its own. Where rules ask ``n < 1`` in order to refuse, th
 answered when the answer is the same for every value the letters may have; else it is answered
 "no", and noted as a condition under which the rule does not refuse (see `conditions`).
 """
+# ruff: noqa: ANN401 - arithmetic takes and gives ints, fractions, sizes and arrays of them
 
 from __future__ import annotations
 
@@ -19,19 +20,20 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from convscope.core.expression import Expression
 from convscope.core.number import Symbolic
 from convscope.core.size_written import plain, written
 from convscope.errors import InputError
 
-# What a letter may stand for when nothing else is said; pictures have no longer sides.
+if TYPE_CHECKING:
+    from convscope.core.size_values import Values
+
+# The most a letter stands for when nothing else is said; pictures have no longer sides.
 LARGEST = 1_000_000
-INT64_ROOM = 2**62
 # Formulas with more terms help nobody, and their products would fill the memory.
 MAX_TERMS = 2000
 
@@ -94,7 +96,7 @@ class Extreme:
 
     @cached_property
     def key(self) -> str:
-        """Where it stands among the factors of a product."""
+        """As of a floor."""
         return f"2{self.kind}{self.first},{self.second}"
 
 
@@ -114,7 +116,7 @@ class Size(Symbolic):
 
     >>> n = Variable("H").size
     >>> str(((n + 6 - 7) // 2 - 1) // 2 + 1)
-    '⌊(H + 1)/4⌋'
+    '⌊(H − 3)/4⌋ + 1'
     >>> (n // 2 + 5).evaluate(H=7)
     8
     """
@@ -234,7 +236,7 @@ class Size(Symbolic):
         raise TypeError(f"{self} has letters in it and no {digits} decimals")
 
     def __float__(self) -> float:
-        raise TypeError(f"{self} has letters in it; give them values with evaluate(H=…)")
+        raise TypeError(f"{self} has letters in it; give them values: evaluate(H=…)")
 
     def __str__(self) -> str:
         return self._text
@@ -254,6 +256,8 @@ class Size(Symbolic):
         Raises:
             InputError: a letter that has no value.
         """
+        from convscope.core.size_values import Values, evaluate
+
         return evaluate(self, Values(letters))
 
 
@@ -365,9 +369,8 @@ def _bound(size: Size, *, upper: bool) -> float:
     line: dict[Variable, Fraction] = {}
     if not _add_line(size, Fraction(1), line, upper=upper):
         return _interval(size)[upper]
-    total = line.pop(_ONE, Fraction(0))
-    for variable, slope in line.items():
-        total += slope * (variable.most if (slope > 0) == upper else variable.least)
+    ends = (slope * (v.most if (slope > 0) == upper else v.least) for v, slope in line.items())
+    total = sum(ends, Fraction(0))
     return float(math.floor(total) if upper else math.ceil(total))  # a size is a whole number
 
 
@@ -432,6 +435,8 @@ class Condition:
 
     def holds(self, values: Values) -> Any:
         """Whether it does, for each of the values."""
+        from convscope.core.size_values import evaluate
+
         found = evaluate(self.size, values)
         return found >= 0 if self.sign == "≥" else found == 0
 
@@ -493,73 +498,3 @@ def differ(first: Length, second: Length) -> bool:
 def simplest(lengths: Sequence[Length]) -> Length:
     """Of lengths that agree, the one with the shortest formula."""
     return min(lengths, key=lambda n: 0 if isinstance(n, int) else len(str(n)))
-
-
-# --- values -----------------------------------------------------------------------------------
-
-
-class Values:
-    """What the letters stand for: integers, or integer arrays of one shape; floors are worked out once."""
-
-    def __init__(self, letters: Mapping[str, Any]) -> None:
-        self.letters = {name: _integers(name, value) for name, value in letters.items()}
-        self.known: dict[Atom, Any] = {}
-        self.largest: dict[Atom, int] = {}
-
-
-def _integers(name: str, value: object) -> int | npt.NDArray[np.int64]:
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return int(value)
-    array = np.asarray(value)
-    if array.dtype.kind not in "iu":
-        raise InputError(f"{name} is {value!r}; give whole numbers")
-    return array.astype(np.int64)
-
-
-def evaluate(length: Length, values: Values) -> Any:
-    """The value of a length: an int, or an array; integers too long for int64 stay exact."""
-    if not isinstance(length, Size):
-        return length
-    found: Any = 0
-    peak = 0
-    for monomial, coefficient in length.terms.items():
-        term: Any = 1
-        size = abs(Fraction(coefficient))
-        for atom, power in monomial:
-            value = _atom_value(atom, values)
-            size *= values.largest[atom] ** power
-            for _again in range(power):
-                term = _exactly(term, size) * value
-        peak += math.ceil(size)
-        if isinstance(coefficient, Fraction):
-            term = _exactly(term, INT64_ROOM)  # halves that add up to a whole number
-        found = _exactly(found, peak) + coefficient * _exactly(term, size)
-    return found
-
-
-def _exactly(value: Any, size: Rational) -> Any:  # noqa: ANN401
-    """The value as Python's integers where int64 may not hold what becomes of it."""
-    if size >= INT64_ROOM and isinstance(value, np.ndarray) and value.dtype != object:
-        return value.astype(object)
-    return value
-
-
-def _atom_value(atom: Atom, values: Values) -> Any:  # noqa: ANN401 - an int or an array
-    found = values.known.get(atom)
-    if found is not None:
-        return found
-    match atom:
-        case Variable():
-            if atom.name not in values.letters:
-                raise InputError(f"{atom.name} has no value; give one, as in evaluate({atom.name}=224)")
-            found = values.letters[atom.name]
-        case Floored():
-            found = evaluate(atom.numerator, values) // atom.denominator
-        case Extreme():
-            choose = np.maximum if atom.kind == "max" else np.minimum
-            found = choose(evaluate(atom.first, values), evaluate(atom.second, values))
-            found = int(found) if np.ndim(found) == 0 else found
-    values.known[atom] = found
-    whole = np.abs(found).max(initial=0) if isinstance(found, np.ndarray) else abs(found)
-    values.largest[atom] = int(whole)
-    return found

@@ -30,7 +30,7 @@ from convscope.core.expression import (
     as_expression,
     equation,
 )
-from convscope.core.size import Size, extreme
+from convscope.core.size import Length, Size, extreme
 
 # --- operations Python's operators do not write -----------------------------------------------
 
@@ -152,11 +152,37 @@ class Fact:
         return Formula(self.chain())
 
     def dropped(self) -> Fraction:
-        """What floors cut off, in units of what they count; 0 when nothing was dropped or letters are left."""
+        """What floors cut off, in units of what they count; 0 where nothing is, or letters are left."""
         if self.is_symbolic:
             return Fraction(0)
         floors = _floors(self.filled())
         return sum((evaluate(floor.argument) - evaluate(floor) for floor in floors), Fraction(0))
+
+
+def floor_rests(fact: Fact) -> Iterator[Length]:
+    """What each floor of a window count leaves over, in cells: a length where letters are left."""
+    letters = {name: symbol_named(name) for name in fact.arguments}
+    numbers = {letters[name]: given for name, given in fact.arguments.items()}
+    for floor in _floors(as_expression(fact.formula(**letters))):
+        if isinstance(floor.argument, Quotient):
+            above, below = _run(floor.argument.numerator, numbers), _run(floor.argument.denominator, numbers)
+            yield above - below * (above // below)
+
+
+def _run(node: Expression, numbers: Mapping[Symbol, Any]) -> Any:  # noqa: ANN401 - numbers or sizes
+    match node:
+        case Symbol():
+            return numbers[node]
+        case Number(value=Fraction() as value):
+            return int(value) if value.denominator == 1 else value
+        case Sum():
+            return sum(_run(term, numbers) for term in node.terms)
+        case Negative():
+            return -_run(node.argument, numbers)
+        case Product():
+            return math.prod(_run(factor, numbers) for factor in node.factors)
+        case _:
+            raise TypeError(f"a {type(node).__name__} is not run on sizes")
 
 
 def _as_number(value: int | Fraction) -> Expression:

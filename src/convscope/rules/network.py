@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from convscope.core.derivation import Derivation, Step
 from convscope.core.document import Code, Document, Text, text
@@ -29,6 +30,11 @@ from convscope.rules.shape import output_shape
 from convscope.rules.shape_result import ShapeResult
 from convscope.rules.words import layer_words
 from convscope.show import Showable
+
+if TYPE_CHECKING:
+    from convscope.rules.sweep import Sweep
+    from convscope.rules.symbolic import SymbolicNetwork
+    from convscope.rules.valid_inputs import ValidInputs
 
 NOT_COUNTED: Text = ("not counted",)
 
@@ -219,7 +225,7 @@ class Network(Showable):
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.rows: tuple[Row, ...] = tuple(_rows(graph))
+        self.rows: tuple[Row, ...] = tuple(worked_rows(graph))
 
     @cached_property
     def _by_name(self) -> Mapping[str, Row]:
@@ -355,6 +361,39 @@ class Network(Showable):
         """
         return lint(self, object_size)
 
+    def in_letters(self) -> SymbolicNetwork:
+        """The network with the letters H and W (D, L) for the spatial lengths of its input.
+
+        Raises:
+            InputError: no input has spatial axes.
+            UnsupportedError: an operator whose shape is known only as it was recorded.
+        """
+        from convscope.rules.symbolic import in_letters
+
+        return in_letters(self)
+
+    def evaluate(self, **letters: Any) -> Sweep:  # noqa: ANN401 - an int or an array of integers each
+        """Sizes and costs for many input sizes at once: ``net.evaluate(H=np.arange(64, 512))``.
+
+        Args:
+            letters: an int or an integer array for each of H and W (D, L); W is H when not given.
+
+        Raises:
+            InputError: a letter that is not there, has no number, or one out of its range.
+        """
+        return self.in_letters().evaluate(**letters)
+
+    def valid_inputs(self) -> ValidInputs:
+        """The input sizes at which every layer runs, and those at which nothing is dropped: exact.
+
+        Raises:
+            InputError: no input has spatial axes.
+            UnsupportedError: an operator whose shape is known only as it was recorded.
+        """
+        from convscope.rules.valid_inputs import valid_inputs
+
+        return valid_inputs(self.in_letters())
+
     def document(self) -> Document:
         """The sizes as a table, then how each follows."""
         return network_document(self)
@@ -370,7 +409,12 @@ def _bytes_by_dtype(arrays: Iterator[Weight]) -> Mapping[str, int]:
 # --- working the rows out ---------------------------------------------------------------------
 
 
-def _rows(graph: Graph) -> Iterator[Row]:
+def worked_rows(graph: Graph) -> Iterator[Row]:
+    """The row of each layer, in the order in which they run.
+
+    Raises:
+        ShapeError: shapes that do not fit, led by the layer's name.
+    """
     shapes: dict[str, Shape | None] = {entry.name: entry.shape for entry in graph.inputs}
     fields = Fields(graph, shapes)
     # Deep networks repeat themselves: one layer object on one shape is worked out once. The graph

@@ -30,7 +30,7 @@ from convscope.core.pooling import (
     LpPool,
     MaxPool,
 )
-from convscope.core.size import differ, simplest
+from convscope.core.size import Size, differ, simplest
 from convscope.core.structural import (
     Add,
     BatchNorm,
@@ -306,6 +306,8 @@ def output_shape(layer: Layer, shapes: Sequence[Shape]) -> ShapeResult:
         raise ShapeError(f"{type(layer).__name__}: it joins several inputs, got {len(shapes)}")
     result = rule(layer, shapes)
     for n in result.shape:
+        if isinstance(n, Size) and len(n.variables) > 1:
+            continue  # a product of lengths that were looked at one by one
         if n < 1:
             raise ShapeError(f"{type(layer).__name__}: nothing is left of an input of {_told(shapes)} cells")
         if n > MAX_LENGTH:
