@@ -202,20 +202,68 @@ def test_saves_what_pytorch_saves(case):
     "case",
     [
         (nn.ReLU(inplace=True), pointwise.ReLU()),
+        (nn.ReLU6(inplace=True), pointwise.ReLU6()),
         (nn.LeakyReLU(inplace=True), pointwise.LeakyReLU()),
         (nn.ELU(inplace=True), pointwise.ELU()),
+        (nn.SELU(inplace=True), pointwise.SELU()),
         (nn.Hardtanh(inplace=True), pointwise.Hardtanh()),
+        (nn.SiLU(inplace=True), pointwise.SiLU()),
+        (nn.Hardswish(inplace=True), operators.Elementwise("hardswish")),
     ],
     ids=lambda case: repr(case[0]),
 )
-def test_in_place_activations_save_their_output(case):
+def test_in_place_activations_save_their_output_or_a_copy(case):
     module, layer = case
-    model = nn.Sequential(nn.Conv2d(4, 4, 1, bias=False), module)
+    model = nn.Sequential(
+        *(nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4), module, nn.Conv2d(4, 4, 1, bias=False))
+    )
+    conv = Conv(kernel_size=1, out_channels=4, bias=False)
     found = net_of(
-        Node("first", Conv(kernel_size=1, out_channels=4, bias=False), ("input",)),
-        Node("layer", layer, ("first",), in_place=True),
+        Node("first", conv, ("input",)),
+        Node("norm", BatchNorm(), ("first",)),
+        Node("layer", layer, ("norm",), in_place=True),
+        Node("last", conv, ("layer",)),
     )
     assert found.memory(training=True).saved_bytes == recorded_bytes(model, torch.rand(1, *PICTURE))
+
+
+class Between(nn.Module):
+    """A function between two convolutions."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.first, self.last = (nn.Conv2d(4, 4, 1, bias=False) for _ in range(2))
+        self.function = function
+
+    def forward(self, example):
+        return self.last(self.function(self.first(example)))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x * 2,
+        lambda x: x / 3,
+        lambda x: x * x,
+        lambda x: x / (x + 1),
+        lambda x: x**2,
+        lambda x: x.clamp(min=0),
+        lambda x: x.abs(),
+        lambda x: torch.log(x.abs() + 1),
+        torch.exp,
+        torch.rsqrt,
+        torch.erf,
+        lambda x: torch.roll(x, 1, 2),
+        lambda x: x + x.mean(1, keepdim=True),
+        lambda x: x + x.amax(1, keepdim=True),
+        lambda x: x + x.var(1, keepdim=True),
+        lambda x: nn.functional.dropout(x, 0.0),
+    ],
+)
+def test_recorded_functions_save_what_pytorch_saves(function):
+    model = Between(function)
+    found = network(model, PICTURE, training=True).memory(training=True)
+    assert found.saved_bytes == recorded_bytes(model, torch.rand(1, *PICTURE))
 
 
 def test_dropout_saves_a_byte_for_each_cell():

@@ -36,7 +36,8 @@ MAX_BATCH = 10**9
 VIEWS = frozenset(
     (
         *("reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "t"),
-        *("slice", "select", "narrow", "split", "chunk", "unbind", "expand", "identity", "detach"),
+        *("slice", "select", "narrow", "split", "chunk", "unbind", "expand", "expand_as", "view_as"),
+        *("swapaxes", "swapdims", "movedim", "unfold", "identity", "detach", "alias"),
     )
 )
 

@@ -2,14 +2,15 @@
 
 The rules follow PyTorch's derivatives (tools/autograd/derivatives.yaml, version 2.13): a gradient
 needs the tensors it is a formula of, and those stay in memory. Weights are needed too but stored
-anyway. What an in-place activation saves is its output, since its input is gone.
+anyway. Some in-place activations save their output, whose sign tells the slope; the others save a
+copy of the input that they overwrite.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from convscope.core import operators, pointwise
@@ -158,10 +159,14 @@ def _pad(layer: Pad, row: Row) -> Saved:  # noqa: ARG001
     return NOTHING
 
 
-_OUTPUT_OPS = frozenset(("exp", "sigmoid", "tanh", "sqrt", "rsqrt", "reciprocal", "relu"))
+_OUTPUT_OPS = frozenset(("exp", "expm1", "sigmoid", "tanh", "sqrt", "rsqrt", "reciprocal", "relu", "softmax"))
 _FREE_OPS = frozenset(
-    ("add", "sub", "subtract", "neg", "negative", "rsub", "identity", "round", "floor", "ceil", "sign")
+    (
+        *("add", "sub", "subtract", "rsub", "neg", "negative", "sum", "identity", "fill", "cast"),
+        *("round", "floor", "ceil", "sign"),
+    )
 )
+_LINEAR_OPS = frozenset(("mul", "multiply", "div", "divide", "true_divide"))
 
 
 def _elementwise(layer: operators.Elementwise, row: Row) -> Saved:
@@ -169,15 +174,26 @@ def _elementwise(layer: operators.Elementwise, row: Row) -> Saved:
         return NOTHING
     if layer.op in _OUTPUT_OPS:
         return Saved(output=True, why="the slope is a formula of the output")
-    if len(row.inputs) == 1:
-        return Saved((0,), why="the slope depends on the input")
-    return Saved(tuple(range(len(row.inputs))), why="the gradient of each input is made of the others")
+    if len(row.inputs) > 1:
+        if layer.op == "where":
+            return Saved((0,), why="which cells were taken from where")
+        return Saved(tuple(range(len(row.inputs))), why="the gradient of each input is made of the others")
+    if layer.op in _LINEAR_OPS:
+        return Saved(why="the slope is a number")
+    return Saved((0,), why="the slope depends on the input")
 
 
-def _reduce(layer: operators.Reduce, row: Row) -> Saved:  # noqa: ARG001
-    if layer.op in ("mean", "sum"):
+_INDEXED = frozenset(("max", "min", "median"))
+
+
+def _reduce(layer: operators.Reduce, row: Row) -> Saved:
+    if layer.op in ("mean", "sum", "argmax", "argmin"):
         return NOTHING
-    return Saved((0,), output=True, why="the gradient goes back to the cells that gave the result")
+    if layer.op in _INDEXED:
+        return Saved(extras=(Extra("indices", _made(row), INDEX),), why="where each found cell was")
+    if layer.op == "var":
+        return Saved((0,), why="the gradient depends on the input")
+    return Saved((0,), output=True, why="the gradient depends on the input and the result")
 
 
 def _matmul(layer: operators.MatMul, row: Row) -> Saved:  # noqa: ARG001
@@ -217,12 +233,16 @@ SAVED_RULES: dict[type[Layer], Callable[[Any, Row], Saved]] = {
         ),
         _output("the slope is a formula of the output"),
     ),
+    **dict.fromkeys((pointwise.LeakyReLU, pointwise.ELU, pointwise.SELU), _in_place_or_input),
     **dict.fromkeys(
-        (pointwise.ReLU6, pointwise.Hardtanh, pointwise.LeakyReLU, pointwise.ELU, pointwise.SELU),
-        _in_place_or_input,
-    ),
-    **dict.fromkeys(
-        (pointwise.PReLU, pointwise.GELU, pointwise.SiLU, pointwise.Softplus),
+        (
+            pointwise.ReLU6,
+            pointwise.Hardtanh,
+            pointwise.PReLU,
+            pointwise.GELU,
+            pointwise.SiLU,
+            pointwise.Softplus,
+        ),
         _input("the slope depends on the input"),
     ),
     pointwise.LogSigmoid: _log_sigmoid,
@@ -255,4 +275,8 @@ def saved_by(row: Row) -> Saved | None:
     rule = SAVED_RULES.get(type(row.layer))
     if rule is None or row.output_shape is None or None in row.input_shapes:
         return None
-    return rule(row.layer, row)
+    found = rule(row.layer, row)
+    if not row.node.in_place or 0 not in found.inputs:
+        return found
+    others = tuple(place for place in found.inputs if place)
+    return replace(found, inputs=others, extras=(*found.extras, Extra("copy of the input", _read(row))))
