@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from operator import mul
 from typing import Any
 
@@ -135,7 +135,7 @@ FREE = Recipe()
 NOT_COUNTED = Recipe(is_counted=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cost:
     """The cost of one layer for one item.
 
@@ -150,7 +150,7 @@ class Cost:
     macs: int | None
     recipe: Recipe = FREE
 
-    @property
+    @cached_property
     def params(self) -> int | None:
         """Parameters of this layer, shared ones included; None where they are not known."""
         return None if self.weights is None else sum(w.size for w in self.weights if w.is_parameter)
