@@ -169,6 +169,11 @@ def floor_rests(fact: Fact) -> Iterator[Length]:
             yield above - below * (above // below)
 
 
+def floor_inside(node: Expression) -> Expression | None:
+    """What stands in the outermost floor of a formula; None where there is none."""
+    return next((floor.argument for floor in _floors(node)), None)
+
+
 def _run(node: Expression, numbers: Mapping[Symbol, Any]) -> Any:  # noqa: ANN401 - numbers or sizes
     match node:
         case Symbol():

@@ -366,6 +366,30 @@ def output_size(
     return Derivation(text(f"Output size of a {layer.title}"), found, (meaning, *steps))
 
 
+def size_facts(
+    size: int,
+    *,
+    kernel: int,
+    stride: int,
+    padding: PaddingLike,
+    dilation: int,
+    ceil_mode: bool,
+    transposed: bool,
+    output_padding: int,
+) -> tuple[Fact, ...]:
+    """The facts of one axis, as of `output_size`, however long the output is.
+
+    Raises:
+        InputError: options that are not allowed.
+        ShapeError: nothing is left of the input.
+    """
+    _lengths(size)
+    layer = _size_layer(kernel, stride, padding, dilation, ceil_mode, transposed, output_padding)
+    if isinstance(layer, ConvTranspose):
+        return transposed_axes(layer, [size])[0].facts
+    return window_axes(layer, [size])[0].facts  # type: ignore[arg-type]  # the other two that are built
+
+
 def _lengths(size: Axes) -> Shape:
     entries: Sequence[object] = size if isinstance(size, list | tuple) else (size,)
     if not 1 <= len(entries) <= MAX_RANK or any(

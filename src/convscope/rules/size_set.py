@@ -96,8 +96,8 @@ class SizeSet:
         if self.period - len(self.residues) == 1 and self.period > 2:
             (missing,) = set(range(self.period)) - set(self.residues)
             return f"{self.letter} ≢ {missing} (mod {self.period}) from {self.letter} = {self.start} on"
-        return f"{self.letter} ≡ {_runs_told(self.residues)} (mod {self.period}) "
-            f"from {self.letter} = {self.start} on"
+        classes = f"{self.letter} ≡ {_runs_told(self.residues)} (mod {self.period})"
+        return f"{classes} from {self.letter} = {self.start} on"
 
 
 def _runs_told(numbers: Sequence[int]) -> str:
