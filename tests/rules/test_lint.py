@@ -187,6 +187,21 @@ def test_taps_of_a_transposed_convolution_are_counted():
     assert "checkerboard" in kinds("input 3x16x16\nconvtranspose 2x2, 8, stride 2, dilation 2")
 
 
+@pytest.mark.parametrize(("n", "kernel", "stride", "before", "after"), [
+    (5, 3, 1, 4, 0), (5, 3, 2, 7, 3), (5, 2, 3, 0, 9), (9, 1, 1, 1, 1), (4, 3, 4, 5, 6),
+])  # fmt: skip
+def test_outputs_that_see_padding_alone_are_counted(n, kernel, stride, before, after):
+    net = cs.network(f"input 1x{n}\nconv {kernel}, 1, stride {stride}, padding ({before},{after})")
+    cells = range(net["conv1"].output_shape[1])
+    blind = sum(not net.field_of("conv1", cell).box for cell in cells)
+    assert net.lint().of("padding")[0].numbers["blind"] == blind
+
+
+def test_absurd_sizes_are_answered_at_once():
+    words = "input 1x1000000000\nconv 3, 1, padding 900000000\nconvtranspose 3, 1, stride 300\n"
+    assert "padding" in kinds(words + "conv 90000001, 1, stride 7, dilation 2")
+
+
 # --- fields -----------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from convscope.core.network import Graph, Shape
-from convscope.rules.receptive_field import Field, field_of, input_field
+from convscope.rules.receptive_field import Field, Known, field_of, input_field
 
 
 class Fields:
@@ -29,10 +29,11 @@ class Fields:
     def by_name(self) -> Mapping[str, Field | None]:
         """The field of every input and layer."""
         found: dict[str, Field | None] = {entry.name: input_field(entry.shape) for entry in self.graph.inputs}
+        known: Known = {}
         for node in self.graph.nodes:
             fields = [field for name in node.inputs if (field := found[name]) is not None]
             inputs = [shape for name in node.inputs if (shape := self.shapes[name]) is not None]
             output = self.shapes[node.name]
             complete = output is not None and len(fields) == len(inputs) == len(node.inputs)
-            found[node.name] = field_of(node, fields, inputs, output) if complete else None  # type: ignore[arg-type]
+            found[node.name] = field_of(node, fields, inputs, output, known) if complete else None  # type: ignore[arg-type]
         return found

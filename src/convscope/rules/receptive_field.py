@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from convscope.core import pointwise
 from convscope.core.convolution import Conv, ConvTranspose
@@ -37,6 +38,8 @@ from convscope.rules.reach import REACH_RULES, Reach, is_shuffle, resampled
 from convscope.rules.rearranged import kept_places
 
 __all__ = ["FIELD_RULES", "AxisField", "Field", "field_of", "input_field", "misalignment"]
+
+Known: TypeAlias = dict[tuple[int, Shape, Shape], tuple[Reach, ...]]
 
 # A jump longer than any picture says nothing, but its digits would fill the memory.
 MAX_ADVANCE = 10**18
@@ -85,25 +88,38 @@ def _hull(field: Field, shape: Shape) -> Field:
     return replace(field, axes=axes, places=(None,) * len(axes))
 
 
-def _sliding(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], output: Shape) -> Field:
+def _sliding(
+    node: Node, fields: Sequence[Field], inputs: Sequence[Shape], output: Shape, known: Known | None = None
+) -> Field:
     field, shape = fields[0], inputs[0]
-    if field.places != tuple(range(1, len(shape))):
+    if len(field.places) != len(shape) - 1 or field.places != tuple(range(1, len(shape))):
         # The array's axes are not the picture's: a sequence made of the picture, or tokens.
         return field if field.is_whole or not field.axes else _unfollowed(node, fields, inputs, output)
-    rule = REACH_RULES[type(node.layer)]
     axes: list[AxisField] = []
-    before: tuple[AxisField, Reach] | None = None
-    for axis, seen in enumerate(field.axes):
-        reach = rule(node.layer, axis, shape[axis + 1], output[axis + 1])
-        if before is not None and before[0] == seen and before[1] == reach:
-            axes.append(axes[-1])  # most networks are square
-        else:
-            through = seen.seen_through(reach)
-            if through is None or through.advance > MAX_ADVANCE:
-                return _unfollowed(node, fields, inputs, output)
-            axes.append(through)
-        before = seen, reach
+    reaches = _reaches(node.layer, shape, output, {} if known is None else known)
+    for axis, (seen, reach) in enumerate(zip(field.axes, reaches, strict=True)):
+        if axis and reach is reaches[axis - 1] and seen == field.axes[axis - 1]:
+            axes.append(axes[-1])  # most networks are square: the second axis is as the first
+            continue
+        through = seen.seen_through(reach)
+        if through is None or through.advance > MAX_ADVANCE:
+            return _unfollowed(node, fields, inputs, output)
+        axes.append(through)
     return Field(tuple(axes), field.through, field.misaligned, field.places)
+
+
+def _reaches(layer: Layer, shape: Shape, output: Shape, known: Known) -> tuple[Reach, ...]:
+    """What the layer reads along each axis; worked out once for one layer object on one shape."""
+    key = id(layer), shape, output
+    found = known.get(key)
+    if found is None:
+        rule = REACH_RULES[type(layer)]
+        reaches = [rule(layer, axis, shape[axis + 1], output[axis + 1]) for axis in range(len(shape) - 1)]
+        for axis in range(1, len(reaches)):
+            if reaches[axis] == reaches[axis - 1]:
+                reaches[axis] = reaches[axis - 1]
+        found = known[key] = tuple(reaches)
+    return found
 
 
 def _adaptive(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], output: Shape) -> Field:
@@ -218,7 +234,7 @@ def _concatenated(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], 
     return _merge(node, fields, inputs, output)
 
 
-Rule = Callable[[Node, Sequence[Field], Sequence[Shape], Shape], Field]
+Rule: TypeAlias = Callable[[Node, Sequence[Field], Sequence[Shape], Shape], Field]
 
 FIELD_RULES: dict[type[Layer], Rule] = {
     **dict.fromkeys((Conv, ConvTranspose, MaxPool, AvgPool, LpPool, Upsample, Pad), _sliding),
@@ -238,7 +254,13 @@ FIELD_RULES: dict[type[Layer], Rule] = {
 }
 
 
-def field_of(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], output: Shape) -> Field | None:
+def field_of(
+    node: Node,
+    fields: Sequence[Field],
+    inputs: Sequence[Shape],
+    output: Shape,
+    known: Known | None = None,
+) -> Field | None:
     """The field of a node from the fields of what it reads; None where no rule knows it.
 
     Args:
@@ -246,8 +268,12 @@ def field_of(node: Node, fields: Sequence[Field], inputs: Sequence[Shape], outpu
         fields: of each thing it reads.
         inputs: their shapes.
         output: the shape of what it gives.
+        known: what layers read, kept from node to node of one network, whose layers must outlive it:
+            deep networks repeat themselves.
     """
     if isinstance(node.layer, pointwise.Pointwise):
         return fields[0]
     rule = FIELD_RULES.get(type(node.layer))
+    if rule is _sliding:
+        return _sliding(node, fields, inputs, output, known)
     return None if rule is None else rule(node, fields, inputs, output)

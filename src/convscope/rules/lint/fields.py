@@ -188,7 +188,7 @@ def gridding(view: View) -> Iterator[LintFinding]:
 
 
 def _widened(row: Row, taps: _Taps, window: WindowAxis) -> _Taps:
-    if window.stride > 1 or taps.bits.bit_length() > FOLLOWED_CELLS or window.extent > FOLLOWED_CELLS:
+    if window.stride > 1 or window.extent > FOLLOWED_CELLS:
         return _ONE_CELL
     bits = 0
     for tap in range(window.size):
@@ -196,6 +196,9 @@ def _widened(row: Row, taps: _Taps, window: WindowAxis) -> _Taps:
     is_dilated = window.dilation > 1 and window.size > 1
     dilated = (*taps.dilated, row.name) if is_dilated else taps.dilated
     full = bits.bit_count() == bits.bit_length()
+    if bits.bit_length() > FOLLOWED_CELLS:
+        # So wide that no dilation reaches across: holes are not looked for any more.
+        return _Taps((1 << FOLLOWED_CELLS) - 1)
     # A run without holes is as good a start as one cell, only wider.
     return _Taps(bits, () if full else dilated[-8:], is_told=taps.is_told and not full)
 

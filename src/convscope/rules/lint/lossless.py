@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convscope.core.convolution import ConvTranspose
-from convscope.core.structural import Upsample
+from convscope.core.pooling import AdaptiveAvgPool, AdaptiveMaxPool
+from convscope.core.structural import Pad, Upsample
 from convscope.errors import ConvscopeError
 from convscope.rules.shape import output_shape
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 # How far a size is searched, and how many layers are worked out in all: deep networks search less far.
 FURTHEST = 256
-MOST_LAYERS = 200_000
+MOST_LAYERS = 100_000
 
 
 def nearest_lossless(view: View, axis: int) -> tuple[int, ...]:
@@ -89,7 +90,12 @@ def _other(row: Row, axis: int, n: int) -> int:
         shapes = row.input_shapes[0], row.output_shape
         if shapes[0] is None or shapes[1] is None:
             return 0
-        return n + shapes[1][axis + 1] - shapes[0][axis + 1]  # padding adds; most layers change nothing
+        given, gives = shapes[0][axis + 1], shapes[1][axis + 1]
+        if isinstance(layer, AdaptiveAvgPool | AdaptiveMaxPool):
+            return gives
+        if isinstance(layer, Pad):
+            return n + gives - given
+        return n * gives // given if n * gives % given == 0 else 0  # most layers change nothing
     shape = row.input_shapes[0]
     if shape is None:
         return 0

@@ -71,6 +71,7 @@ class View:
         self.network = network
         self.object_size = object_size
         # What a check worked out for the whole network, for its next finding.
+        self._windows: dict[str, tuple[WindowAxis, ...]] = {}
         self.memory: dict[tuple[int, str], tuple[int, ...]] = {}
 
     @cached_property
@@ -109,6 +110,12 @@ class View:
 
     def windows(self, row: Row) -> tuple[WindowAxis, ...]:
         """The axes of a layer that slides a window; none where it is not one, or its shapes are not known."""
+        found = self._windows.get(row.name)
+        if found is None:
+            found = self._windows[row.name] = self._worked_windows(row)
+        return found
+
+    def _worked_windows(self, row: Row) -> tuple[WindowAxis, ...]:
         layer, shapes = row.layer, (row.input_shapes or (None,))
         given, gives = shapes[0], row.output_shape
         if not isinstance(layer, Conv | MaxPool | AvgPool | LpPool) or not given or not gives:

@@ -209,6 +209,14 @@ def _decimal(value: Fraction) -> str:
 # --- padding ----------------------------------------------------------------------------------
 
 
+def _blind(window: WindowAxis) -> tuple[int, int]:
+    """How many outputs at the start and at the end see padding only."""
+    stride = window.stride
+    before = (window.before - window.extent) // stride + 1 if window.before >= window.extent else 0
+    first_behind = -(-(window.n + window.before) // stride)
+    return min(before, window.n_out), max(window.n_out - first_behind, 0)
+
+
 def too_much_padding(view: View) -> Iterator[LintFinding]:
     """Padding no smaller than the kernel: windows that hold nothing but padding."""
     for row in view.network.rows:
@@ -216,12 +224,7 @@ def too_much_padding(view: View) -> Iterator[LintFinding]:
         if not isinstance(layer, Conv) or layer.padding_mode not in {"zeros", "constant"}:
             continue
         for window in view.windows(row):
-            before = (
-                min(window.before // window.stride + 1, window.n_out) if window.before >= window.extent else 0
-            )
-            before = sum(window.stride * o - window.before + window.extent <= 0 for o in range(before))
-            starts = range(max(window.n_out - 1 - window.after // window.stride, 0), window.n_out)
-            after = sum(window.stride * o - window.before >= window.n for o in starts)
+            before, after = _blind(window)
             if not before and not after:
                 continue
             pads = f"{window.before} before and {window.after} after"
