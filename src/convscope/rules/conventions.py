@@ -101,7 +101,8 @@ CONVENTIONS: dict[str, Convention] = {
             "MACs",
             1,
             "It reads the traced operators: norms, adaptive averages and resizing of pictures add up; "
-            "fused attention and recurrent layers count 0. It calls its multiply-adds FLOPs.",
+            "fused attention and recurrent layers count 0. It calls its multiply-adds FLOPs. What was "
+            "written with torch.einsum it reads off a report of four digits, and so may differ in the fifth.",
             rules.FVCORE,
         ),
         Convention(
@@ -112,7 +113,7 @@ CONVENTIONS: dict[str, Convention] = {
             "It hooks modules and replaces functions of torch.nn.functional, and adds biases, norms, "
             "activations and pooling; what a module does by a replaced function is counted twice. "
             "Convolutions and linear layers called as functions and sums count 0. Functions are taken for "
-            "those it replaces: torch.relu, or @ for torch.matmul, counts 0 there.",
+            "those it replaces: torch.relu, @ or torch.einsum count 0 there.",
             rules.PTFLOPS_MODULES,
             rules.PTFLOPS_FUNCTIONS,
             rules.PTFLOPS_ELSEWHERE,
@@ -298,7 +299,18 @@ def count(network: Network, name: str) -> Count:
         InputError: no such convention.
     """
     convention = convention_named(name)
-    return Count(convention, tuple(counted(convention, row) for row in network.rows), network.graph.name)
+    # Deep networks repeat themselves: rows of one cost, layer and shape count alike.
+    known: dict[object, CountedRow] = {}
+    rows = []
+    for row in network.rows:
+        key = (id(row.layer), id(row.cost), row.input_shapes, row.node.module)
+        alike = known.get(key)
+        if alike is None:
+            known[key] = found = counted(convention, row)
+        else:
+            found = CountedRow(row, alike.parts, alike.count, alike.plain, alike.why)
+        rows.append(found)
+    return Count(convention, tuple(rows), network.graph.name)
 
 
 def counted(convention: Convention, row: Row) -> CountedRow:
