@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
-from convscope.core.array import ExactArray, from_cells
-from convscope.core.kernel import Kernel
+from convscope.core.array import ExactArray, array_source, from_cells
 from convscope.core.number import decimal_places, decimal_text, parse_number
 from convscope.core.reading import MatrixLike, matrix
 from convscope.errors import InputError, ShapeError, nearest_name
 
 MAX_RANK = 3
-RANK_OPTIONS = frozenset({"kernel_size", "size", "scale_factor"})
 # A size no memory holds; refused at the door so that no formula is fed an absurd number.
 MAX_OPTION = 10**9
 
@@ -39,12 +37,23 @@ class Layer:
 
     title: ClassVar[str]  # what it is called in a sentence: "convolution", "max pooling"
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        # The constructor's parameters are what `repr` prints; looked up once for each class.
-        cls._parameters = inspect.signature(cls.__init__).parameters
+    _options: ClassVar[Mapping[str, inspect.Parameter] | None] = None
 
-    _parameters: ClassVar[Any]
+    @classmethod
+    def option_names(cls) -> Mapping[str, inspect.Parameter]:
+        """The parameters of the constructor, by name and in order; looked up once for each class."""
+        if cls.__dict__.get("_options") is None:
+            cls._options = dict(list(inspect.signature(cls.__init__).parameters.items())[1:])
+        return cls._options or {}
+
+    def __new__(cls, *_given: object, **options: object) -> Self:
+        """Refuse an unknown option with the nearest known one."""
+        known = cls.option_names()
+        for name in options:
+            if name not in known:
+                hint = nearest_name(name, known) if known else "it has no options"
+                raise InputError(f"{cls.__name__}: unknown option {name!r}; {hint}")
+        return super().__new__(cls)
 
     def _set(self, **fields: object) -> None:
         for name, value in fields.items():
@@ -58,41 +67,49 @@ class Layer:
         """The layer with one entry an axis for an input of `rank` spatial axes."""
         return self
 
-    def _tells_rank(self, name: str) -> bool:
-        """True for the option whose number of entries says for how many axes the layer was built."""
-        rank, value = getattr(self, "rank", None), getattr(self, name)
-        if rank is None or not isinstance(value, tuple) or len(value) != rank:
-            return False
-        return name in RANK_OPTIONS or (name == "padding" and not hasattr(self, "kernel_size"))
+    def _keeps_axes(self, name: str, value: tuple[object, ...]) -> bool:  # noqa: ARG002 - windows use the name
+        """True for an option that tells the number of axes, and so is written axis by axis."""
+        return len(value) == getattr(self, "rank", None)
 
     def __repr__(self) -> str:
         written: list[str] = []
-        for position, (name, parameter) in enumerate(list(self._parameters.items())[1:]):
+        positional = True
+        for name, parameter in self.option_names().items():
             value = getattr(self, name)
-            shown = _source_text(value, keep_axes=self._tells_rank(name))
-            if value is None or shown == _source_text(parameter.default, keep_axes=False):
+            required = parameter.default is inspect.Parameter.empty
+            keep = isinstance(value, tuple) and self._keeps_axes(name, value)
+            shown = _source_text(value, keep_axes=keep)
+            if value is None or (not required and shown == _source_text(parameter.default, keep_axes=False)):
+                positional = False
                 continue
-            # Options that must be given come first and need no name: LpPool(2, 3).
-            leads = len(written) == position and parameter.default is inspect.Parameter.empty
-            written.append(shown if leads else f"{name}={shown}")
+            positional = positional and required
+            written.append(shown if positional else f"{name}={shown}")
         return f"{type(self).__name__}({', '.join(written)})"
 
 
 def _source_text(value: object, *, keep_axes: bool) -> str:
     """Python source of an option in its shortest form: ((1, 1), (1, 1)) is written 1."""
-    if isinstance(value, ExactArray | Kernel):
-        return repr(value)
+    if isinstance(value, ExactArray):
+        return array_source(value)
     if isinstance(value, Fraction):
-        places = decimal_places(value)
-        return repr(str(value)) if places is None else decimal_text(value, places)
-    if isinstance(value, tuple) and not keep_axes:
+        return _fraction_source(value)
+    if isinstance(value, tuple):
         entries = {entry for part in value for entry in (part if isinstance(part, tuple) else (part,))}
-        if len(entries) == 1:
+        if len(entries) == 1 and not keep_axes:
             return _source_text(entries.pop(), keep_axes=False)
-    if isinstance(value, tuple) and any(isinstance(entry, Fraction) for entry in value):
-        written = [_source_text(entry, keep_axes=False) for entry in value]
-        return f"({written[0]},)" if len(written) == 1 else f"({', '.join(written)})"
+        parts = [_source_text(part, keep_axes=True) for part in value]
+        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
     return repr(value)
+
+
+def _fraction_source(value: Fraction) -> str:
+    """A literal that is read back as the very ratio: a float's where its shortest decimal is the ratio."""
+    places = decimal_places(value)
+    if places is None:
+        return repr(str(value))
+    figures = decimal_text(value, places)
+    # Fifteen figures survive the way through a float; more are read from text.
+    return figures if places == 0 or len(figures.strip("-0.").replace(".", "")) <= 15 else repr(figures)
 
 
 # --- options ---------------------------------------------------------------------------------

@@ -55,6 +55,9 @@ Exact: TypeAlias = Fraction | Symbolic
 # 1e999999999 is eleven characters and a Fraction of 400 MB.
 MAX_DIGITS = 1000
 MAX_EXPONENT = 400
+# As many decimals as anybody prints; more is an attempt to fill the memory.
+MAX_DECIMALS = 10_000
+PART_FIGURES = 4000
 
 _UNSIGNED = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _NUMBER = re.compile(rf"([+-]?{_UNSIGNED})(?:/({_UNSIGNED}))?\Z", re.ASCII)
@@ -126,10 +129,19 @@ def round_half_even(value: Fraction, digits: int) -> str:
     >>> round_half_even(Fraction(2, 3), 4), round_half_even(Fraction(-1, 8), 2)
     ('0.6667', '-0.12')
     """
-    if digits < 0:
-        raise InputError(f"digits={digits} is negative; digits may be 0 or more")
+    check_digits(digits)
     scaled = round(value * 10**digits)
     return place_point(scaled, digits)
+
+
+def check_digits(digits: int) -> None:
+    """Refuse a number of decimals that cannot be written.
+
+    Raises:
+        InputError: with what is allowed.
+    """
+    if not 0 <= digits <= MAX_DECIMALS:
+        raise InputError(f"digits={digits} is not allowed; digits may be 0 to {MAX_DECIMALS}")
 
 
 def place_point(scaled: int, digits: int) -> str:
@@ -139,8 +151,24 @@ def place_point(scaled: int, digits: int) -> str:
     '-0.05'
     """
     sign = "-" if scaled < 0 else ""
-    figures = str(abs(scaled)).rjust(digits + 1, "0")
+    figures = integer_text(abs(scaled)).rjust(digits + 1, "0")
     return sign + (f"{figures[:-digits]}.{figures[-digits:]}" if digits else figures)
+
+
+def integer_text(value: int) -> str:
+    """The decimal figures of an integer of any length.
+
+    Python refuses to write an integer of more than 4300 figures at once, lest a program be stalled by
+    a hostile one; the integers here come from bounded arithmetic, so they are written part by part.
+
+    >>> integer_text(-12)
+    '-12'
+    """
+    if abs(value) < 10**PART_FIGURES:
+        return str(value)
+    figures = value.bit_length() * 30103 // 200000 + 1  # about half of them
+    high, low = divmod(abs(value), 10**figures)
+    return ("-" if value < 0 else "") + integer_text(high) + integer_text(low).rjust(figures, "0")
 
 
 def decimal_places(value: Fraction) -> int | None:
@@ -157,12 +185,25 @@ def decimal_places(value: Fraction) -> int | None:
     return max(twos, fives) if rest == 1 else None
 
 
+# A constant such as 0.00001 is written out; beyond so many places zeros are no longer counted at a glance.
+MOST_PLACES = 12
+
+
 def is_short(value: Exact, digits: int) -> bool:
-    """True when at most `digits` decimals write the value exactly."""
+    """True when few figures write the value exactly.
+
+    At most `digits` decimals, or a small number of at most `digits` figures after its zeros.
+
+    >>> is_short(Fraction(1, 16), 4), is_short(Fraction(1, 100000), 4), is_short(Fraction(1, 3), 4)
+    (True, True, False)
+    """
     if isinstance(value, Symbolic):
         return False
     places = decimal_places(value)
-    return places is not None and places <= digits
+    if places is None or places <= digits:
+        return places is not None
+    figures = abs(value.numerator) * 10**places // value.denominator
+    return places <= MOST_PLACES and abs(value) < 1 and figures < 10**digits
 
 
 def decimal_text(value: Exact, digits: int) -> str:
