@@ -15,7 +15,7 @@ from convscope.rules.network import Network
 # Constants and the arithmetic of shapes are nodes too, but no layers.
 MAX_FILE_NODES = 2 * MAX_NODES
 # A larger file is copied without its weights before it is parsed.
-WHOLE_BYTES = 64_000_000
+WHOLE_BYTES = 32_000_000
 
 
 def read_file(path: Path, input_shape: Any = None) -> Network:  # noqa: ANN401 - a shape, several, a mapping
@@ -78,7 +78,7 @@ def _parsed(path: Path) -> Any:  # noqa: ANN401 - an onnx.ModelProto
     content = path.read_bytes() if size <= WHOLE_BYTES else without_numbers(path, MAX_FILE_NODES)
     onnx = _library()
     model = onnx.ModelProto()
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         model.ParseFromString(content)

@@ -85,7 +85,7 @@ def slices(call: Call, shape: Sequence[int], inputs: Sequence[Any]) -> tuple[sli
 
 
 def _slice(call: Call, x: Array, *rest: Array | None) -> Array:
-    return x[slices(call, x.shape, [None if r is None else r.reshape(-1).tolist() for r in rest])]
+    return np.asarray(x[slices(call, x.shape, [None if r is None else r.reshape(-1).tolist() for r in rest])])
 
 
 def _split(call: Call, x: Array, split: Array | None = None) -> list[Array]:
@@ -106,8 +106,8 @@ def _gather(call: Call, x: Array, indices: Array) -> Array:
 def _divide(call: Call, a: Array, b: Array) -> Array:  # noqa: ARG001 - a rule's signature
     """Integers are divided towards zero."""
     if a.dtype.kind in "iu":
-        return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype)
-    return a / b
+        return np.asarray(np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b)), dtype=a.dtype)
+    return np.asarray(a / b)
 
 
 def _constant_of_shape(call: Call, shape: Array) -> Array:
@@ -159,6 +159,14 @@ def _where(call: Call, condition: Array, a: Array, b: Array) -> Array:  # noqa: 
     return np.where(condition, a, b)
 
 
+_UFUNCS: dict[str, Callable[..., Any]] = {
+            "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Min": np.minimum, "Max": np.maximum,
+            "Equal": np.equal, "Less": np.less, "LessOrEqual": np.less_equal, "Greater": np.greater,
+            "GreaterOrEqual": np.greater_equal, "And": np.logical_and, "Or": np.logical_or,
+            "Xor": np.logical_xor, "Not": np.logical_not, "Abs": np.abs, "Floor": np.floor, "Ceil": np.ceil,
+            "Round": np.round, "Sqrt": np.sqrt, "Sign": np.sign,
+}  # fmt: skip
+
 FOLDING: dict[str, Callable[..., Any]] = {
     "Cast": _cast,
     "Reshape": _reshape,
@@ -189,17 +197,8 @@ FOLDING: dict[str, Callable[..., Any]] = {
     "ReduceSum": _reduced(np.sum),
     "ReduceMax": _reduced(np.max),
     "ReduceMin": _reduced(np.min),
-    **{
-        name: _stretched(function)
-        for name, function in {
-            "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Min": np.minimum, "Max": np.maximum,
-            "Equal": np.equal, "Less": np.less, "LessOrEqual": np.less_equal, "Greater": np.greater,
-            "GreaterOrEqual": np.greater_equal, "And": np.logical_and, "Or": np.logical_or,
-            "Xor": np.logical_xor, "Not": np.logical_not, "Abs": np.abs, "Floor": np.floor, "Ceil": np.ceil,
-            "Round": np.round, "Sqrt": np.sqrt, "Sign": np.sign, "Identity": np.positive,
-        }.items()
-    },
-}  # fmt: skip
+    **{name: _stretched(function) for name, function in _UFUNCS.items()},
+}
 
 
 def _bounds(call: Call) -> tuple[int | None, int | None]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from convscope.core.network import MAX_NODES, Graph, Input, Node, Shape, Weight
 from convscope.core.operators import Source
@@ -12,6 +11,7 @@ from convscope.core.pointwise import Identity
 from convscope.core.structural import Linear
 from convscope.errors import ConvscopeError, InputError, UnsupportedError
 from convscope.importers.onnx_attributes import attributes_of, call_key
+from convscope.importers.onnx_constants import MAX_DEPTH, captured, constant, filled, parts_of
 from convscope.importers.onnx_file import MAX_FILE_NODES
 from convscope.importers.onnx_folding import folded, shape_part
 from convscope.importers.onnx_inputs import Declared, filled_shapes, fixed_batch, graph_input
@@ -19,23 +19,22 @@ from convscope.importers.onnx_names import Names
 from convscope.importers.onnx_operators import STANDARD, plan_of
 from convscope.importers.onnx_scope import Scope, ordered
 from convscope.importers.onnx_values import (
-    MAX_PARTS,
     Array,
     Call,
     NotKnownError,
     Part,
     Plan,
+    Proto,
     Step,
     Value,
     integer_array,
-    is_floating,
 )
 
-MAX_DEPTH = 40
+MAX_CALLS = 20_000
 NEWEST_READ = 7
 
 
-def read_graph(model: Any, input_shape: Any = None, name: str = "") -> Graph:  # noqa: ANN401
+def read_graph(model: Proto, input_shape: Proto = None, name: str = "") -> Graph:
     """The graph of an ONNX model; weights are looked at by name, lengths and type only.
 
     Where the file fixes the batch axis at several items, one is read, if the sizes that are written
@@ -79,8 +78,8 @@ class Reader:
     """
 
     def __init__(
-        self, model: Any, declared: Sequence[Declared], input_shape: Any, name: str, batch: int
-    ) -> None:  # noqa: ANN401
+        self, model: Proto, declared: Sequence[Declared], input_shape: Proto, name: str, batch: int
+    ) -> None:
         self.model = model
         self.name = name
         self.batch = batch or 1
@@ -100,7 +99,7 @@ class Reader:
         self._roles: dict[tuple[str, str], Weight] = {}
         self._open: dict[str, int] = {}  # linear layers that may still get a bias, by name
         self._biased: dict[tuple[int | None, int], Linear] = {}
-        self._count = 0
+        self._count = self._calls = 0
         self.scope = Scope(model.graph)
         for one, shape in zip(
             declared, filled_shapes(declared, input_shape, batch or 1).values(), strict=True
@@ -132,7 +131,7 @@ class Reader:
 
     # --- nodes --------------------------------------------------------------------------------
 
-    def run(self, nodes: Any, scope: Scope, prefix: str = "", depth: int = 0) -> None:  # noqa: ANN401
+    def run(self, nodes: Proto, scope: Scope, prefix: str = "", depth: int = 0) -> None:
         """Read nodes one after the other, each after what it reads."""
         if depth > MAX_DEPTH:
             raise InputError(f"functions call each other more than {MAX_DEPTH} deep")
@@ -150,12 +149,12 @@ class Reader:
 
     def _node(
         self,
-        node: Any,
+        node: Proto,
         reads: tuple[str, ...],
         outputs: tuple[str, ...],
         scope: Scope,
         prefix: str,
-        depth: int,  # noqa: ANN401
+        depth: int,
     ) -> None:
         op, domain = node.op_type, node.domain
         values = tuple([scope.find(name) if name else None for name in reads])
@@ -173,7 +172,7 @@ class Reader:
         ):
             return
         if op == "Constant" and domain in STANDARD:
-            scope.values[outputs[0]] = _constant(outputs[0], attributes_of(node, scope.attributes))
+            scope.values[outputs[0]] = constant(outputs[0], attributes_of(node, scope.attributes))
             return
         label = prefix + (node.name or (outputs[0] if outputs else op))
         computed = any(value is not None and value.node is not None for value in values)
@@ -183,18 +182,18 @@ class Reader:
         plan = self._plans.get(key) if computed and key is not None else None
         if plan is None:
             call = self._call(node, values, outputs, scope)
-            if not computed or op in ("Shape", "Size"):
-                if self._worked_out(call, domain, outputs, scope):
-                    return
+            numbers = not computed or op in ("Shape", "Size")
+            if numbers and self._worked_out(call, domain, outputs, scope):
+                return
             if not computed:
-                captured = _captured(node, scope)
-                call = replace(call, inputs=(*values, *captured))
+                around = captured(node, scope)
+                call = replace(call, inputs=(*values, *around))
                 values = call.inputs
-                if not captured:
+                if not around:
                     self._constants(call, domain, outputs, scope)
                     return
             elif call.op in ("Loop", "Scan", "If"):
-                call = replace(call, inputs=(*values, *_captured(node, scope)))
+                call = replace(call, inputs=(*values, *captured(node, scope)))
                 values = call.inputs
             plan = plan_of(call, domain)
             if key is not None:
@@ -202,8 +201,8 @@ class Reader:
         self._emit(plan, values, outputs, scope, label)
 
     def _call(
-        self, node: Any, values: tuple[Value | None, ...], outputs: tuple[str, ...], scope: Scope
-    ) -> Call:  # noqa: ANN401
+        self, node: Proto, values: tuple[Value | None, ...], outputs: tuple[str, ...], scope: Scope
+    ) -> Call:
         return Call(
             node.op_type,
             attributes_of(node, scope.attributes),
@@ -279,7 +278,8 @@ class Reader:
         dtype = step.dtype if step.dtype != "undefined" else "float32"
         if type(step.layer) is Linear and not step.layer.bias:
             self._open[own] = len(self.nodes)
-        self.nodes.append(Node(own, step.layer, reads, weights=weights, dtype=dtype))
+        recorded = self.item(step.shape) if step.is_recorded and step.shape is not None else None
+        self.nodes.append(Node(own, step.layer, reads, weights=weights, recorded=recorded, dtype=dtype))
         return own
 
     def _read(self, value: Value | None) -> str:
@@ -364,9 +364,9 @@ class Reader:
             arrays = folded(call)
         if arrays is None:
             return False
-        parts = _parts(call)
+        parts = parts_of(call)
         if call.op == "ConstantOfShape":
-            parts = _filled(call, outputs[0], arrays[0].shape, str(arrays[0].dtype))
+            parts = filled(call, outputs[0], arrays[0].shape, str(arrays[0].dtype))
         for name, array in zip(outputs, arrays, strict=False):
             held = Value(name, array.shape, str(array.dtype), None, parts, lambda array=array: array)  # type: ignore[misc]
             scope.values[name] = held
@@ -381,17 +381,17 @@ class Reader:
             told = [(tuple(call.numbers(0) or ()), "float32" if value is None else str(value.dtype))]
         else:
             told = plan_of(call, domain).outputs()
-        parts = _parts(call)
+        parts = parts_of(call)
         for name, (shape, dtype) in zip(outputs, told, strict=False):
-            made = _filled(call, name, shape, dtype) if call.op == "ConstantOfShape" else parts
+            made = filled(call, name, shape, dtype) if call.op == "ConstantOfShape" else parts
             scope.values[name] = Value(name, shape, dtype, None, made)
 
     # --- functions and branches ---------------------------------------------------------------
 
     def _inline(
         self,
-        function: Any,  # noqa: ANN401 - a FunctionProto
-        node: Any,  # noqa: ANN401
+        function: Proto,
+        node: Proto,
         values: tuple[Value | None, ...],
         outputs: tuple[str, ...],
         scope: Scope,
@@ -399,6 +399,9 @@ class Reader:
         depth: int,
     ) -> None:
         """A function of the model in the place of its call."""
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            raise InputError(f"functions are called more than {MAX_CALLS} times")
         attributes = {a.name: a for a in function.attribute_proto}
         attributes |= {a.name: scope.attributes.get(a.ref_attr_name, a) for a in node.attribute}
         inner = Scope.of_function(function, attributes)
@@ -417,7 +420,7 @@ class Reader:
 
     def _chosen_branch(
         self,
-        node: Any,  # noqa: ANN401
+        node: Proto,
         values: tuple[Value | None, ...],
         outputs: tuple[str, ...],
         scope: Scope,
@@ -441,65 +444,3 @@ class Reader:
                 raise InputError(f"a branch does not make its output {output.name[:80]!r}")
             scope.values[own] = found
         return True
-
-
-_MADE_OF_NUMBERS = frozenset({"Shape", "Size", "ConstantOfShape", "Range", "EyeLike"})
-
-
-def _parts(call: Call) -> tuple[Weight, ...]:
-    """The arrays that a constant is made from; those that only tell a shape, places or a scale are not."""
-    if call.op in _MADE_OF_NUMBERS:
-        return ()
-    read = call.inputs[:1] if call.op.startswith("Dequantize") else call.inputs
-    found = tuple(
-        dict.fromkeys(
-            weight
-            for place, value in enumerate(read)
-            if value is not None and (place == 0 or is_floating(value.dtype) or call.op == "Concat")
-            for weight in value.weights
-        )
-    )
-    if len(found) > MAX_PARTS:
-        raise InputError(f"a constant is made of more than {MAX_PARTS} arrays")
-    return found
-
-
-def _filled(call: Call, name: str, shape: Shape | None, dtype: str) -> tuple[Weight, ...]:
-    """Weights that were replaced by one number, to make a file small, still tell their shape by an array."""
-    told = call.inputs and call.inputs[0] is not None and call.inputs[0].weights
-    return (Weight(name, shape, dtype),) if told and shape and is_floating(dtype) else ()
-
-
-def _constant(name: str, attributes: dict[str, Any]) -> Value:
-    """What the node `Constant` holds, in one of its seven forms."""
-    found = attributes.get("value")
-    if found is not None:
-        return found.as_value(name) if hasattr(found, "as_value") else Value(name, None, "float32")
-    for kind, array in attributes.items():
-        if kind.startswith("value_") and not kind.startswith("value_string"):
-            dtype = "float32" if "float" in kind else "int64"
-            values = integer_array(array).astype(dtype) if dtype == "int64" else None
-            shape = () if isinstance(array, int | float) else (len(array),)
-            from numpy import asarray
-
-            held = asarray(array, dtype=dtype) if values is None else values
-            return Value(name, shape, dtype, None, (), lambda: held)
-    return Value(name, None, "string")
-
-
-def _captured(node: Any, scope: Scope) -> tuple[Value, ...]:  # noqa: ANN401
-    """What the branches or the body of a node read from around it."""
-    found: dict[int, Value] = {}
-    for name in _names_within(node, 0):
-        value = scope.find(name)
-        if value is not None and value.node is not None:
-            found[id(value)] = value
-    return tuple(found.values())[:64]
-
-
-def _names_within(node: Any, depth: int) -> Iterator[str]:  # noqa: ANN401
-    for attribute in node.attribute:
-        if attribute.type == 5 and depth < MAX_DEPTH:
-            for inner in attribute.g.node:
-                yield from inner.input
-                yield from _names_within(inner, depth + 1)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from convscope.core.network import Input, Shape
-from convscope.errors import InputError, ShapeError, nearest_name
+from convscope.errors import InputError, ShapeError, UnsupportedError, nearest_name
 from convscope.importers.onnx_values import checked_shape, dtype_name
 
 # A declared axis: its length, or the letter for one that is open ("" when it has none).
@@ -32,6 +32,8 @@ class Declared:
             InputError: an open axis, with the option that gives its length.
         """
         axes = self.axes
+        if not self.is_tensor:
+            raise UnsupportedError(f"the input {self.name!r} is a sequence or optional; arrays are read")
         if given is not None:
             return self._from_given(tuple(given), batch)
         if axes is None:

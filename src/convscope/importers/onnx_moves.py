@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 
 from convscope.core.layer import MAX_RANK
-from convscope.core.network import Shape
 from convscope.core.operators import Embedding, Rearrange
 from convscope.core.structural import Concat, Flatten
 from convscope.errors import InputError, ShapeError
@@ -237,7 +236,9 @@ def top_k(call: Call) -> Plan:
     count = call.attributes.get("k") or int((call.numbers(1) or [1])[0])
     found = checked_shape("TopK", (*shape[:axis], count, *shape[axis + 1 :]))
     first = Step(Rearrange("top k", call.item(found)), (0,), found, call.dtype())
-    return Plan((first,), (Step(Rearrange("top k indices", call.item(found)), (0,), found, "int64"),), True)
+    return Plan(
+        (first,), (Step(Rearrange("top k indices", call.item(found)), (0,), found, "int64"),), from_input=True
+    )
 
 
 def random_like(call: Call) -> Plan:

@@ -20,8 +20,8 @@ MICROSOFT: dict[str, Callable[[Call], Plan]] = {
     name: OPERATORS[name]
     for name in (
         "Gelu", "FastGelu", "QuickGelu", "BiasGelu", "BiasAdd", "FusedMatMul", "FusedGemm", "Trilu",
-        "SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "QuantizeLinear", "DequantizeLinear",
-        "GridSample",
+        "SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "QuantizeLinear",
+        "DequantizeLinear", "GridSample",
     )
 } | {
     "FusedConv": conv,
@@ -38,7 +38,7 @@ _BY_DOMAIN: dict[str, dict[str, Callable[[Call], Plan]]] = {
 
 
 def plan_of(call: Call, domain: str) -> Plan:
-    """The layers an operator comes to; one of another house, or with sizes not to be known, is shown as it is.
+    """The layers an operator comes to; one that is not known, or whose sizes are not, is shown as it is.
 
     Raises:
         ConvscopeError: shapes or options that do not fit.

@@ -17,7 +17,7 @@ from convscope.rules.operator_shape import broadcast
 
 def one(call: Call, layer: Layer, parts: tuple[Part, ...] = ()) -> Plan:
     """A layer that keeps the shape of the first input."""
-    return Plan((Step(layer, (0,), call.shape(0), call.dtype(), parts),))
+    return Plan((Step(layer, (0,), call.value(0).shape, call.dtype(), parts),))
 
 
 def _activation(kind: type[Layer], **options: tuple[str, Any]) -> Callable[[Call], Plan]:
@@ -34,7 +34,7 @@ def _activation(kind: type[Layer], **options: tuple[str, Any]) -> Callable[[Call
 
 
 def _decimal(value: Any) -> Any:  # noqa: ANN401
-    """A float32 as the shortest decimal that reads as the same number: 0.01, not 0.009999999776…"""
+    """A float32 as the shortest decimal that reads as the same number, as 0.01 does."""
     return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
@@ -45,6 +45,8 @@ def _plain(op: str) -> Callable[[Call], Plan]:
 def elementwise(call: Call, op: str, dtype: str = "") -> Plan:
     """Arrays combined cell by cell; constants that stretch nothing are the layer's own."""
     present = [n for n, value in enumerate(call.inputs) if value is not None]
+    if any(call.value(n).shape is None for n in present):
+        return Plan((Step(Elementwise(op), call.computed(), None, dtype or call.dtype()),))
     try:
         found = broadcast([call.shape(n) for n in present])
     except ShapeError as error:
@@ -93,7 +95,9 @@ def prelu(call: Call) -> Plan:
     """Slopes are weights of any shape that stretches; their numbers are not read."""
     broadcast([call.shape(0), call.shape(1)])
     slopes = (Part(1, "parameter"),) if call.is_constant(1) else ()
-    return Plan((Step(Elementwise("prelu"), call.computed(), call.shape(0), call.dtype(), slopes),))
+    return Plan(
+        (Step(Elementwise("prelu"), call.computed(), call.shape(0), call.dtype(), slopes, is_recorded=True),)
+    )
 
 
 def softmax(call: Call) -> Plan:
@@ -127,7 +131,8 @@ def batch_norm(call: Call) -> Plan:
     """Scale and shift are parameters, the statistics are not."""
     shape = call.shape(0)
     if len(shape) < 2 or not all(call.is_constant(n) for n in range(1, 5)):
-        return Plan((Step(Elementwise("batch norm"), call.computed(), shape, call.dtype()),))
+        step = Step(Elementwise("batch norm"), call.computed(), shape, call.dtype(), is_recorded=True)
+        return Plan((step,), _statistics(call))
     channels = call.shape(1)
     if channels != (shape[1],):
         told = "×".join(map(str, channels))
@@ -136,7 +141,16 @@ def batch_norm(call: Call) -> Plan:
     if call.item(shape) == shape:
         layer = Elementwise("batch norm")
     roles = ("parameter", "parameter", "buffer", "buffer")
-    return one(call, layer, tuple(Part(n, role) for n, role in enumerate(roles, start=1)))
+    plan = one(call, layer, tuple(Part(n, role) for n, role in enumerate(roles, start=1)))
+    return Plan(plan.steps, _statistics(call))
+
+
+def _statistics(call: Call) -> tuple[Step, ...]:
+    """The further outputs, which training uses."""
+    shape = call.shape(0)[1:2]
+    return tuple(
+        Step(Reduce("mean", shape or (1,)), (0,), shape, call.dtype()) for _ in range(1, call.outputs)
+    )
 
 
 def norm(kind: str) -> Callable[[Call], Plan]:
@@ -199,11 +213,12 @@ def _reduced(call: Call, op: str, axes: set[int], dtype: str) -> Plan:
 
 _WORDS = {"Sub": "subtract", "Mul": "multiply", "Div": "divide", "Pow": "power", "Sum": "add", "Add": "add"}
 _SAME_TYPE = (
-    "Add", "Sub", "Mul", "Div", "Pow", "Sum", "Mean", "Max", "Min", "Mod", "Where", "Abs", "Neg", "Exp", "Log",
-    "Sqrt", "Reciprocal", "Floor", "Ceil", "Round", "Sign", "Erf", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan",
-    "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot",
-    "And", "Or", "Xor", "Not", "HardSigmoid", "HardSwish", "Mish", "Celu", "ThresholdedRelu", "Shrink", "Affine",
-    "ImageScaler", "ParametricSoftplus", "ScaledTanh", "QuickGelu", "BiasGelu", "Bernoulli", "BiasAdd",
+    "Add", "Sub", "Mul", "Div", "Pow", "Sum", "Mean", "Max", "Min", "Mod", "Where", "Abs", "Neg", "Exp",
+    "Log", "Sqrt", "Reciprocal", "Floor", "Ceil", "Round", "Sign", "Erf", "Sin", "Cos", "Tan", "Asin",
+    "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "BitShift", "BitwiseAnd", "BitwiseOr",
+    "BitwiseXor", "BitwiseNot", "And", "Or", "Xor", "Not", "HardSigmoid", "HardSwish", "Mish", "Celu",
+    "ThresholdedRelu", "Shrink", "Affine", "ImageScaler", "ParametricSoftplus", "ScaledTanh", "QuickGelu",
+    "BiasGelu", "Bernoulli", "BiasAdd",
 )  # fmt: skip
 _TO_BOOL = ("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "IsNaN", "IsInf")
 
@@ -243,7 +258,8 @@ POINTWISE: dict[str, Callable[[Call], Plan]] = {
         f"Reduce{name}": reduce(word)
         for name, word in {
             "Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "product", "L1": "L1 norm",
-            "L2": "L2 norm", "LogSum": "log of sum", "LogSumExp": "log of sum of exp", "SumSquare": "sum of squares",
+            "L2": "L2 norm", "LogSum": "log of sum", "LogSumExp": "log of sum of exp",
+            "SumSquare": "sum of squares",
         }.items()
     },
     "ArgMax": arg("argmax"),

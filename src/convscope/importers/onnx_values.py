@@ -14,6 +14,8 @@ from convscope.core.network import MAX_LENGTH, Shape, Weight
 from convscope.errors import InputError, ShapeError, UnsupportedError
 
 Array: TypeAlias = NDArray[Any]
+# A message of the package `onnx`, which has no types.
+Proto: TypeAlias = Any
 
 # Arrays with more numbers are no shapes, and their values are never looked at.
 MAX_VALUES = 1024

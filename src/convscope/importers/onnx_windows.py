@@ -13,10 +13,11 @@ from convscope.core.network import Shape
 from convscope.core.operators import MatMul, Rearrange, Reduce, Unknown
 from convscope.core.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, LpPool, MaxPool
 from convscope.core.structural import Pad, Upsample
+from convscope.core.windowed import window_extent
 from convscope.errors import InputError, ShapeError
 from convscope.importers.onnx_values import Call, NotKnownError, Part, Plan, Step, checked_axis, checked_shape
 from convscope.rules.shape import output_shape
-from convscope.rules.window import same_padding, window_extent
+from convscope.rules.window import same_padding
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -303,12 +304,18 @@ def sampled(call: Call) -> Plan:
 
 
 def unknown(call: Call) -> Plan:
-    """An operator nobody here knows, with the shape the file declares."""
+    """An operator nobody here knows, with the shape the file declares; arrays it is given are its weights."""
+    parts = tuple(
+        Part(n)
+        for n, value in enumerate(call.inputs)
+        if value is not None and value.is_constant and value.weights
+    )
     steps = []
     for number in range(max(call.outputs, 1)):
         shape = call.declared[number] if number < len(call.declared) else None
         item = None if shape is None else call.item(shape)
-        steps.append(Step(Unknown(call.op, item), call.computed(), shape, "float32"))
+        own = parts if not number else ()
+        steps.append(Step(Unknown(call.op[:100], item), call.computed(), shape, "float32", own))
     return Plan(tuple(steps[:1]), tuple(steps[1:]))
 
 
