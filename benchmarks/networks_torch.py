@@ -1,7 +1,7 @@
 """Reading PyTorch modules, side by side with torchinfo on the meta device.
 
-``python benchmarks/networks_torch.py``: both get the same modules, in turn, in one process; each row is the least of several runs. The first
-call of each is told apart, with the libraries it loads.
+``python benchmarks/networks_torch.py``: both get the same modules, in turn, in one process; each row is
+the least of several runs. The first call of each is told apart, with the libraries it loads.
 """
 
 from __future__ import annotations

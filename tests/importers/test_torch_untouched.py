@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -42,6 +44,7 @@ class Busy(nn.Module):
         )
         self.cache[0] = x.mean((0, 2, 3))
         self.conv.weight.data.mul_(0.5)
+        self.norm.bias.data = self.norm.bias.data + 1
         self.conv.weight.requires_grad_(requires_grad=False)
         self.last = x
         self.norm.eval()
@@ -157,6 +160,14 @@ def test_what_cannot_be_recorded_is_one_clear_error(name):
         cs.network(Body(forward, **parts), (3, 4, 4))
     assert "\n" not in str(caught.value)
     assert not torch.nn.modules.module._global_forward_hooks
+
+
+def test_text_networks_do_not_load_torch():
+    code = (
+        "import sys, convscope as cs; cs.network('input 3x9x9\\nconv 3x3, 4'); print('torch' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert told.stdout == "False\n"
 
 
 def test_odd_names_are_shown_on_one_line():

@@ -57,6 +57,7 @@ def several_outputs(m, x):
 def products(m, x):
     x = x.flatten(2)
     y = torch.einsum("bct,bdt->bcd", x, x) @ x
+    y = torch.einsum("...t,ts->...s", y, m.weight) + torch.einsum("bct,dc,st->bds", y, m.other, m.weight)
     y = y @ m.weight + torch.matmul(m.other, y) @ m.weight
     y = torch.baddbmm(y[:, :1, :1], y, y.transpose(1, 2))
     return torch.bmm(torch.addmm(m.bias, y[0], m.square)[None], y).sum((1, 2))

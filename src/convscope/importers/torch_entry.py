@@ -14,6 +14,9 @@ from convscope.core.network import Shape, Weight
 
 META = torch.device("meta")
 
+# A tensor of at most so many numbers that does not depend on the input is computed for real.
+SMALL = 4096
+
 Output: TypeAlias = tuple[Shape, torch.dtype]
 
 
@@ -121,6 +124,7 @@ class Operation:
     is_view: bool
     is_composite: bool
     has_device: bool
+    gives_tensors: bool
     is_pointwise: bool
 
     @classmethod
@@ -144,6 +148,7 @@ class Operation:
             and any(r.alias_info is not None and not r.alias_info.is_write for r in schema.returns),
             torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"),  # noqa: SLF001
             any(name == "device" for name, _default in arguments),
+            bool(schema.returns) and all("Tensor" in str(r.type) for r in schema.returns),
             torch.Tag.pointwise in func.tags,
         )
 

@@ -249,19 +249,40 @@ def _addmm(call: Call) -> Plan:
     return _product(call, shape, x.shape[-1], present(call, first, second, added))
 
 
+def _indices(equation: str, axes: Sequence[int]) -> tuple[list[str], str | None]:
+    """The letters of each factor, an ellipsis spelt out in digits, and those of the result."""
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(axes):
+        return [], None
+    spread = max((n - len(term.replace("...", "")) for term, n in zip(terms, axes, strict=True)), default=0)
+    others = "0123456789"[:spread]
+    spelt = []
+    for term, n in zip(terms, axes, strict=True):
+        own = n - len(term.replace("...", ""))
+        spelt.append(term.replace("...", others[spread - own :]))
+    return spelt, right.replace("...", others) if arrow else None
+
+
 def _einsum(call: Call) -> Plan | None:
     """Two factors: as many products as all the indices span, however they are laid out."""
     reads = call.positions("tensors")
     if len(reads) != 2:
         return None
-    terms = str(call["equation"]).replace(" ", "").split("->")[0].split(",")
-    if len(terms) != 2 or "..." in str(call["equation"]):
+    terms, result = _indices(str(call["equation"]), [len(call.tensors[n].shape) for n in reads])
+    if len(terms) != 2:
         return None
+    shape, (x, y) = _meta(call), (call.tensors[n] for n in reads)
+    summed = terms[0][-1:]
+    if x.computed and y.weights and not y.computed and len(terms[1]) == 2 and summed in terms[1]:
+        kept = terms[1].replace(summed, "")
+        if result == terms[0][:-1] + kept and kept not in terms[0]:  # along the last axis: a linear layer
+            layer = Linear(in_features=x.shape[-1], out_features=shape[-1], bias=False)
+            return one(call, layer, "einsum", reads[:1], shape, reads[1:])
     lengths: dict[str, int] = {}
     for term, position in zip(terms, reads, strict=True):
         for letter, n in zip(term, call.tensors[position].shape, strict=True):
             lengths[letter] = max(n, lengths.get(letter, 1))
-    shape = _meta(call)
     return _product(call, shape, math.prod(lengths.values()) // max(math.prod(shape), 1), reads, "einsum")
 
 

@@ -31,11 +31,8 @@ from convscope.importers.torch_draft import (
     rearranged,
     swapped,
 )
-from convscope.importers.torch_entry import META, Call, Entry, Operation, Plan, Step, item_shape
+from convscope.importers.torch_entry import META, SMALL, Call, Entry, Operation, Plan, Step, item_shape
 from convscope.importers.torch_rules import HEAVY, LIKE, NEEDS_VALUES, WHOLE_MODULES, decide
-
-# A tensor of at most so many numbers that does not depend on the input is computed for real.
-SMALL = 4096
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -242,6 +239,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 f"'{name}' reads the values of a tensor that depends on the input; the network is recorded "
                 "without values, so what follows from them cannot be known"
             )
+        if not operation.gives_tensors and not operation.written:
+            return self._ask(call)
         try:
             plan = self._plans[key]
         except (KeyError, TypeError):
@@ -332,6 +331,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.drafts.append(draft)
         return len(self.drafts) - 1
 
+    @staticmethod
+    def _ask(call: Call) -> Any:  # noqa: ANN401
+        """A check of values, which has none to look at, or a question about dtype or device."""
+        return call.run_on_meta() if call.operation.func._schema.returns else None  # noqa: SLF001
+
     # --- writing ------------------------------------------------------------------------------
 
     def _write(self, call: Call, plan: Plan) -> Any:  # noqa: ANN401
@@ -400,6 +404,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             )
         if operation.is_view or all(entry.value is not None for entry in call.tensors):
             return self._really(call, weights)
+        if not operation.gives_tensors:
+            return self._ask(call)
         if operation.is_composite and not operation.is_view and operation.name not in _WHOLE:
             with self:
                 return operation.func.decompose(*call.args, **call.kwargs)

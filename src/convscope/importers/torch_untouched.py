@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from convscope.importers.torch_entry import SMALL
 from convscope.importers.torch_parts import Parts
 
 # Shared by several modules and written to by calls of them: a copy of the entries is kept.
@@ -28,6 +29,8 @@ def untouched(parts: Parts, *, training: bool | None) -> Iterator[None]:
     """
     kept = [_Kept(part) for _path, part in parts.modules]
     flags = [(p, p.requires_grad) for _name, p in parts.parameters]
+    # Small arrays are computed with for real, so that a forward can put other numbers in their place.
+    numbers = [(t, t.data, t.data_ptr()) for t in parts.tensors() if _may_be_replaced(t)]
     grad_enabled = torch.is_grad_enabled()
     verify = vars(functional).get("_verify_batch_size")
     with _random_kept():
@@ -47,6 +50,9 @@ def untouched(parts: Parts, *, training: bool | None) -> Iterator[None]:
             for parameter, flag in flags:
                 if parameter.requires_grad != flag:
                     parameter.requires_grad_(flag)
+            for tensor, data, address in numbers:
+                if tensor.data_ptr() != address or tensor.shape != data.shape:
+                    tensor.data = data
             if torch.is_grad_enabled() != grad_enabled:
                 torch.set_grad_enabled(grad_enabled)
 
@@ -68,6 +74,10 @@ def collector_resting() -> Iterator[None]:
 
 def _no_check(size: Any) -> None:  # noqa: ANN401
     """Batch statistics of one item are not computed, so that there is nothing to verify."""
+
+
+def _may_be_replaced(tensor: torch.Tensor) -> bool:
+    return tensor.device.type != "meta" and tensor.layout is torch.strided and tensor.numel() <= SMALL
 
 
 class _Kept:
