@@ -196,5 +196,5 @@ HOSTILE = ["<script>alert(1)</script>", r"\input{x}", "$x$", "a|b_c", "`code`", 
 def test_names_are_shown_literally(name: str) -> None:
     net = Network(Graph((Input(name, (3, 8, 8)),), (Node(f"{name}2", Flatten(), (name,)),), name=name))
     assert f"{name}2" in net.to_text(width=200)
-    assert "<script>" not in net.to_html()
+    assert "<script>alert" not in net.to_html()
     assert r"\input{" not in net.to_latex()
