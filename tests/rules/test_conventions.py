@@ -27,10 +27,10 @@ torch = pytest.importorskip("torch")
 nn = torch.nn
 
 
-def one_layer(layer, shape, *, weights=None, module="", inputs=1):
+def one_layer(layer, shape, *, weights=None, module="", inputs=1, recorded=None):
     """The network of one layer."""
     names = tuple(f"input{n}" for n in range(inputs))
-    node = Node("layer", layer, names, weights=weights, module=module)
+    node = Node("layer", layer, names, weights=weights, module=module, recorded=recorded)
     return Network(Graph(tuple(Input(name, shape) for name in names), (node,)))
 
 
@@ -323,6 +323,13 @@ def test_keras_figure_published_with_keras_flops():
 def test_keras_transposed_convolution_divides_by_strides():
     layer = ConvTranspose(kernel_size=2, out_channels=6, stride=2, bias=False)
     assert one_layer(layer, PICTURE).count("keras").total == 2 * 18 * 16 * 6 * 4 * 2 * 2 // 4
+
+
+def test_frames_put_through_as_a_batch_count_each():
+    layer = ConvTranspose(kernel_size=(3, 3), out_channels=6, stride=2, in_channels=4)
+    for counter in ("thop", "keras", "plain"):
+        one = one_layer(layer, PICTURE).count(counter).total
+        assert one_layer(layer, (5, *PICTURE), recorded=(5, 6, 19, 17)).count(counter).total == 5 * one
 
 
 def test_plain_and_torchvision_are_the_multiply_adds():

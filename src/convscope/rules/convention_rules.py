@@ -316,18 +316,25 @@ def thop_stamps(**factors: Any) -> Any:  # noqa: ANN401
     return reduce(mul, (*cells, into if groups is None else into / groups, *taps))
 
 
+def _item(layer: ConvTranspose, row: Row) -> tuple[dict[str, Any], Shape, Shape]:
+    """Input and output of one item, and how many there are where frames were put through as a batch."""
+    read, made = _read(row), _made(row)
+    if layer.rank is None or len(read) != layer.rank + 2:
+        return {}, read, made
+    return {"m": read[0]}, read[1:], made[1:]
+
+
 def _thop_transposed(layer: ConvTranspose, row: Row) -> Parts:
-    rank = _spatial(row)
-    lengths = dict(zip(("D_out", "H_out", "W_out")[3 - rank :], _made(row)[1:], strict=True))
-    taps = dict(
-        zip(("k_depth", "k_height", "k_width")[3 - rank :], repeated(layer.kernel_size, rank), strict=True)
-    )
-    numbers: dict[str, int | Fraction] = {"C_out": layer.out_channels, **lengths}
-    numbers["C_in"] = Fraction(_read(row)[0])
+    numbers, read, made = _item(layer, row)
+    rank = len(read) - 1
+    numbers["C_out"] = layer.out_channels
+    numbers |= dict(zip(("D_out", "H_out", "W_out")[3 - rank :], made[1:], strict=True))
+    numbers["C_in"] = Fraction(read[0])
     if layer.groups > 1:
         numbers["g"] = layer.groups
+    taps = zip(("k_depth", "k_height", "k_width")[3 - rank :], repeated(layer.kernel_size, rank), strict=True)
     why = "The taps are counted for each cell of the output, though each cell of the input stamps them once"
-    return (Term(thop_stamps, {**numbers, **taps}, (why,)),)
+    return (Term(thop_stamps, {**numbers, **dict(taps)}, (why,)),)
 
 
 def _thop_norm(layer: BatchNorm | operators.Norm, row: Row) -> Parts:
@@ -405,17 +412,19 @@ def strided_stamps(**factors: Any) -> Any:  # noqa: ANN401
 
 
 def _tf_transposed(layer: ConvTranspose, row: Row) -> Parts:
-    if _spatial(row) > 2:
+    items, read, made = _item(layer, row)
+    rank = len(read) - 1
+    if rank > 2:
         return NOTHING
-    rank = _spatial(row)
-    output, stride = _made(row), repeated(layer.stride, rank)
     axes = ("height", "width")[2 - rank :]
+    sizes, strides = repeated(layer.kernel_size, rank), repeated(layer.stride, rank)
     numbers = {
-        **{f"{name[0].upper()}_out": n for name, n in zip(axes, output[1:], strict=True)},
-        **{f"k_{name}": n for name, n in zip(axes, repeated(layer.kernel_size, rank), strict=True)},
-        "C_in": _read(row)[0],
+        **items,
+        **{f"{name[0].upper()}_out": n for name, n in zip(axes, made[1:], strict=True)},
+        **{f"k_{name}": n for name, n in zip(axes, sizes, strict=True)},
+        "C_in": read[0],
         "C_out": layer.out_channels,
-        **{f"s_{name}": Fraction(n) for name, n in zip(axes, stride, strict=True)},
+        **{f"s_{name}": Fraction(n) for name, n in zip(axes, strides, strict=True)},
     }
     why = "The taps for each cell of the output, divided by the strides"
     bias = (_each(1, _made(row), "One addition of a bias for each cell of the output"),)
@@ -423,7 +432,7 @@ def _tf_transposed(layer: ConvTranspose, row: Row) -> Parts:
 
 
 def _tf_pool(layer: MaxPool | AvgPool, row: Row) -> Parts:
-    rank = _spatial(row)
+    rank = layer.rank or _spatial(row)
     if rank > 2:
         return NOTHING
     window = reduce(mul, repeated(layer.kernel_size, rank), 1)
