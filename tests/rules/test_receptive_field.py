@@ -169,6 +169,17 @@ def test_rearranging_is_followed_only_where_it_is_certain():
     assert (moved.size, moved.through) == ((6, 6), "roll")
     cropped = graph_field((8, 6, 6), Node("crop", Rearrange("slice", (8, 5, 6)), ("x",)))
     assert cropped.through == "crop"
+    turned = graph_field((3, 6, 6), Node("turn", Rearrange("transpose", (3, 6, 6)), ("x",)))
+    assert turned.through == "turn"  # rows and columns may have changed places
+    groups = graph_field(
+        (8, 6, 6),
+        Node("groups", Rearrange("view", (2, 4, 6, 6)), ("x",)),
+        Node("swap", Rearrange("transpose", (4, 2, 6, 6)), ("groups",)),
+        Node("shuffled", Rearrange("_unsafe_view", (8, 6, 6)), ("swap",)),
+    )
+    assert (groups.size, groups.through) == ((1, 1), "")
+    row = graph_field((6, 6, 6), Node("row", Rearrange("select", (6, 6)), ("x",)))
+    assert row.through == "row"  # a channel or a row: the shapes do not tell
     shuffled = graph_field((8, 6, 6), Node("up", Rearrange("pixel_shuffle", (2, 12, 12)), ("x",)))
     assert (shuffled.size, shuffled.jump) == ((1, 1), (Fraction(1, 2), Fraction(1, 2)))
     mean = graph_field((8, 6, 7), Node("mean", Reduce("mean", (1, 6, 7)), ("x",)))

@@ -50,8 +50,8 @@ def _permuted(places: Places, before: Shape, after: Shape) -> Places | None:
     ]  # fmt: skip
     # The same place again would mean that nothing was moved.
     other = [start for start in homes if not kept or start != kept[0]]
-    if not homes:
-        return None
+    if not homes or (not other and len(before) - len(kept) < 2):
+        return None  # with no two other axes to change places, the picture's own did
     moved = iter(range((other or homes)[0], len(after)))
     return tuple(None if place is None else next(moved) for place in places)
 
@@ -68,6 +68,8 @@ def _dropped(places: Places, before: Shape, after: Shape) -> Places | None:
     """One axis that is not the picture's was summed, picked or added; the others stay as they are."""
     spatial = [before[place] for place in places if place is not None]
     shift = len(after) - len(before)
+    if shift == -1 and any((*before[:p], *before[p + 1 :]) == after for p in places if p is not None):
+        return None  # it may have been an axis of the picture
     for offset in (shift, 0):
         homes = [None if place is None else place + offset for place in places]
         fits = all(home is None or 0 <= home < len(after) for home in homes)
@@ -80,7 +82,7 @@ _BY_NAME: dict[str, Callable[[Places, Shape, Shape], Places | None]] = {
     **dict.fromkeys(("reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze"), _reshaped),
     **dict.fromkeys(("permute", "transpose", "movedim", "moveaxis", "t", "swapaxes"), _permuted),
     **dict.fromkeys(
-        ("slice", "split", "chunk", "narrow", "select", "getitem", "unbind", "index", "gather"), _cut
+        ("slice", "split", "chunk", "narrow", "select", "getitem", "unbind"), _cut
     ),
     **dict.fromkeys(
         (
@@ -93,7 +95,7 @@ _BY_NAME: dict[str, Callable[[Places, Shape, Shape], Places | None]] = {
 
 
 def _by_name(layer: Rearrange, places: Places, before: Shape, after: Shape) -> Places | None:
-    word = re.match(r"[a-z]*", layer.op.lower().rpartition("::")[2].lstrip("_"))
+    word = re.match(r"[a-z]*", layer.op.lower().rpartition("::")[2].lstrip("_").removeprefix("unsafe_"))
     rule = _BY_NAME.get(word[0] if word else "")
     return None if rule is None else rule(places, before, after)
 

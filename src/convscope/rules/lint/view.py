@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -150,12 +150,6 @@ class View:
         """What lies along an axis of the network's input: "rows"."""
         words = AXES_WORDS.get(len(self.network.graph.inputs[0].shape) - 1, ())
         return words[axis] if axis < len(words) else "cells"
-
-    def sources(self, row: Row) -> Iterator[Row]:
-        """The rows that a row reads, inputs of the network left out."""
-        for name in row.inputs:
-            if name in self.network:
-                yield self.network[name]
 
 
 def share_words(share: Fraction) -> str:
