@@ -61,7 +61,7 @@ def test_padding_moves_the_start_and_dilation_widens():
     assert numbers(field("input 1x32x32\nconv 4x4, 1, padding same")) == (4, 1, Fraction(1, 2))
     assert numbers(field("input 1x33x33\nconv 3x3, 1, padding same, stride 2")) == (3, 2, 0)
     assert numbers(field("input 1x32x32\nconv 3x3, 1, padding same, stride 2")) == (3, 2, 1)
-    assert numbers(field("input 1x32x32\npad (3,0)\nconv 3x3, 1")) == (3, 1, -2)
+    assert numbers(field("input 1x32x32\npad (3,0)x(3,0)\nconv 3x3, 1")) == (3, 1, -2)
 
 
 def test_each_axis_has_its_own():
