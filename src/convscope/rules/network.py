@@ -18,12 +18,14 @@ from convscope.rules.cell_field import CellField, field_of_cell
 from convscope.rules.conventions import Count, count
 from convscope.rules.cost import Cost, Recipe, array_bytes, bytes_fact, cost_from, named, recipe_of
 from convscope.rules.difference import Difference, difference
+from convscope.rules.drawing import NetworkDrawing, draw_network
 from convscope.rules.field_explained import field_steps
 from convscope.rules.fields import Fields
 from convscope.rules.formula import Fact
 from convscope.rules.lint import LintReport, lint
 from convscope.rules.memory import Memory, memory
-from convscope.rules.network_document import network_document
+from convscope.rules.network_facts import network_facts
+from convscope.rules.network_report import NetworkReport, report
 from convscope.rules.operator_shape import recorded_shape
 from convscope.rules.receptive_field import Field
 from convscope.rules.shape import output_shape
@@ -296,7 +298,7 @@ class Network(Showable):
 
     @property
     def total_stored(self) -> int:
-        """Parameters and stored arrays such as running statistics together, as Keras' `count_params` counts."""
+        """Parameters and stored arrays such as running statistics, as Keras' `count_params` has it."""
         return sum(w.size for w in self.weights.values())
 
     @cached_property
@@ -399,9 +401,29 @@ class Network(Showable):
 
         return valid_inputs(self.in_letters())
 
+    def draw(self) -> NetworkDrawing:
+        """A drawing: blocks to scale for a chain, a graph for branches; `save` writes it as SVG."""
+        return draw_network(self)
+
+    def facts(self) -> dict[str, Any]:
+        """Everything known as plain numbers by name, as ``--json`` writes it."""
+        return network_facts(self)
+
+    def report(self, *parts: str) -> NetworkReport:
+        """The parts that are named, to be shown; all of the document's when none is.
+
+        Args:
+            parts: of ``"sizes"``, ``"costs"``, ``"fields"``, ``"memory"``, ``"lint"``, ``"drawing"``,
+                ``"derivations"``, in the order in which they are shown.
+
+        Raises:
+            InputError: an unknown part.
+        """
+        return report(self, parts)
+
     def document(self) -> Document:
-        """The sizes as a table, then how each follows."""
-        return network_document(self)
+        """Sizes and costs as a table, fields, memory, findings, a drawing, then how each follows."""
+        return self.report().document()
 
 
 def _bytes_by_dtype(arrays: Iterator[Weight]) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""A network as a document: its sizes as a table, then how each follows."""
+"""Parts of a network's document: sizes as a table, and how each follows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from convscope.core.document import (
     Block,
     Code,
-    Document,
     Hidden,
     Paragraph,
     Section,
@@ -36,22 +35,12 @@ _AXES_TOLD = {
 }
 
 
-def network_document(network: Network) -> Document:
-    """The sizes as a table, then how each follows."""
-    called = (" of ", Code(network.graph.name)) if network.graph.name else (" of a network",)
+def derivations(network: Network) -> tuple[Block, ...]:
+    """How everything of each layer follows, one section a layer; of a long network the first and the last."""
     shown = [row for row in network.rows if _has_more(row)]
-    remedy = _remedy(network)
-    sections = elided(len(shown), lambda n: (_section(shown[n]),), SHOWN_LAYERS, "layers", remedy)
+    sections = elided(len(shown), lambda n: (_section(shown[n]),), SHOWN_LAYERS, "layers", _remedy(network))
     told = _legend(shown)
-    return Document(
-        text("Layer sizes", *called),
-        (
-            *(_input_told(entry.name, entry.shape) for entry in network.graph.inputs),
-            *_tables(network),
-            *((Paragraph(told),) if told else ()),
-            *sections,
-        ),
-    )
+    return (*((Paragraph(told),) if told else ()), *sections)
 
 
 def _has_more(row: Row) -> bool:
@@ -65,7 +54,8 @@ def _legend(shown: list[Row]) -> Text:
     return legend(fact for row in (*head, *tail) for fact in row.facts())
 
 
-def _tables(network: Network) -> tuple[Block, ...]:
+def size_tables(network: Network) -> tuple[Block, ...]:
+    """The size of each layer and how it follows, in one line."""
     if len(network.rows) <= SHOWN_LAYERS:
         return (_table(network, network.rows),)
     head, tail = SHOWN_LAYERS - SHOWN_LAYERS // 2, SHOWN_LAYERS // 2
@@ -80,18 +70,20 @@ def _table(network: Network, rows: tuple[Row, ...]) -> Table:
     return Table(tuple(map(text, heads)), cells, align="llrl".rjust(len(heads), "l"))
 
 
-def _input_told(name: str, shape: Shape) -> Paragraph:
+def input_told(name: str, shape: Shape) -> Paragraph:
+    """An input in a sentence."""
     axes = _AXES_TOLD.get(len(shape))
     called = ("Input",) if name == "input" else ("Input ", Code(name))
     return Paragraph(text(*called, ": ", sizes(shape), f" ({axes})." if axes else "."))
 
 
-def _named(names: tuple[str, ...]) -> Text:
+def named(names: tuple[str, ...]) -> Text:
+    """Names with commas between them."""
     return tuple(part for name in names for part in (", ", Code(name)))[1:]
 
 
 def _cells(row: Row, *, branches: bool) -> tuple[Text, ...]:
-    reads = (_named(row.inputs),) if branches else ()
+    reads = (named(row.inputs),) if branches else ()
     how = () if row.shape_result is None else row.shape_result.brief()
     return text(Code(row.name)), *reads, text(row.words), row.shape_told(), how
 

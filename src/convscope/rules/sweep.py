@@ -16,6 +16,7 @@ from convscope.core.size_values import Values, evaluate
 from convscope.errors import InputError
 
 if TYPE_CHECKING:
+    from convscope.rules.sweep_report import SweepReport
     from convscope.rules.symbolic import SymbolicNetwork
 
 MAX_SIZES = 1_000_000
@@ -37,6 +38,16 @@ class Sweep:
     letters: Mapping[str, npt.NDArray[np.int64]]
     rejected_by: npt.NDArray[np.object_]
     values: Values = field(repr=False)
+
+    def report(self) -> SweepReport:
+        """The sizes as a table and a chart, where they are one list.
+
+        Raises:
+            InputError: sizes of several axes.
+        """
+        from convscope.rules.sweep_report import sweep_report
+
+        return sweep_report(self)
 
     @cached_property
     def accepted(self) -> npt.NDArray[np.bool_]:
