@@ -68,6 +68,13 @@ def test_a_layer_more_is_named_on_either_side():
     assert "no layer end" in longer.difference(network(BASE)).to_text()
 
 
+def test_a_layer_that_is_there_twice_is_not_one_that_is_read_twice():
+    twice = network("input 4\na: relu\nb: relu from input\nadd from a, b\n")
+    once = network("input 4\na: relu\nadd from a, a\n")
+    assert twice.difference(once).row.name == "b"
+    assert once.difference(twice).other.name == "b"
+
+
 def test_the_order_of_branches_does_not_count():
     first = "input 3x8x8\na: conv 1x1, 4\nb: conv 3x3, 4, padding 1 from input\nadd from a, b\n"
     other = "input 3x8x8\nb: conv 3x3, 4, padding 1\na: conv 1x1, 4 from input\nadd from a, b\n"
