@@ -74,10 +74,7 @@ class FoundPadding(Showable):
         return -(-self.input // self.stride)
 
     def tensorflow_by_size(self) -> tuple[tuple[int, Pair], ...]:
-        """TensorFlow's SAME for each rest of the input's length divided by the stride.
-
-        True of every input of at least ``stride`` cells; shorter ones need less.
-        """
+        """TensorFlow's SAME for each rest of the input's length divided by the stride, at most 1000 of them."""
         extent = window_extent(self.kernel, self.dilation)
         first = self.stride * max(1, -(-extent // self.stride))
         rests = range(min(self.stride, 1000))
@@ -150,7 +147,7 @@ class FoundPadding(Showable):
 
     def _same_told(self) -> tuple[Block, ...]:
         if not self.depends_on_size:
-            return (Paragraph(text("TensorFlow's SAME pads every longer input alike.")),)
+            return (Paragraph(text("TensorFlow's SAME pads inputs of every length alike.")),)
         told = text("TensorFlow's SAME depends on the rest of the input's length divided by the stride:")
         pairs = self.tensorflow_by_size()
         rows = tuple((text(rest), text(f"{a} before, {b} after")) for rest, (a, b) in pairs[:SHOWN])
@@ -185,7 +182,11 @@ def find_padding(
     >>> find_padding(input=224, kernel=3, stride=2).tensorflow
     (0, 1)
     """
-    wanted = -(-input // stride) if output is None and stride else output
+    given = {"input": input, "kernel": kernel, "stride": stride, "dilation": dilation}
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InputError(f"{name}={value!r} is not allowed; it is a whole number from 1 on")
+    wanted = -(-input // stride) if output is None else output
     if isinstance(wanted, bool) or not isinstance(wanted, int) or not 1 <= wanted <= MAX_LENGTH:
         raise InputError(f"output={output!r} is not a length; it may be 1 to {MAX_LENGTH}")
     _fact(
