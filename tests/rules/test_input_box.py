@@ -107,10 +107,7 @@ def test_boxes_are_the_footprints_of_the_gradient(graph):
     for cell, touched in zip(cells, footprints(graph, row.name, cells), strict=True):
         truth = box_of(touched)
         found = net.field_of(row.name, cell)
-        if len(row.inputs) == 1 and all(len(node.inputs) == 1 for node in graph.nodes):
-            assert found.box == truth
-        elif truth:  # boxes of branches that see padding alone along one axis may widen the whole
-            assert all(low <= a and b <= stop for (low, stop), (a, b) in zip(found.box, truth, strict=True))
+        assert found.box == truth
         if truth and all(getattr(node.layer, "padding_mode", "zeros") == "zeros" for node in graph.nodes):
             at = (0, 0) if field.is_whole else cell
             clipped = [axis.clipped(index) for axis, index in zip(field.axes, at, strict=True)]
@@ -217,6 +214,11 @@ def test_cells_that_are_not_there_are_refused(cell):
     net = cs.network("input 1x9x9\nconv 3x3, 1")
     with pytest.raises(InputError, match="layer 'conv1': the cell"):
         net.field_of("conv1", cell)
+
+
+def test_a_network_of_vectors_sees_no_picture():
+    with pytest.raises(InputError, match="layer 'linear1': it sees no picture"):
+        cs.network("input 64\nlinear 10").field_of("linear1")
 
 
 def test_unknown_layers_and_operators_are_refused():

@@ -3,12 +3,13 @@
 A receptive field tells what an output would see if the picture went on beyond its borders. Here
 each layer's own borders are kept: padding is cut off where it is added, reflected padding is read
 where its cells come from. Along each axis the set of cells is carried, not only its ends, so that
-dilated and strided layers are exact too. One axis does not know of another, which is right as long
-as no window lies wholly in padding along one of them.
+dilated and strided layers are exact too. What branches need is kept apart while one does not hold
+the other: a window that lies wholly in padding along one axis reads nothing along the other either.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
     from convscope.rules.network import Network
 
 Cells: TypeAlias = npt.NDArray[np.int64]
+# Cells along each axis: every row of the one with every column of the other.
+Product: TypeAlias = list[Cells]
 # Half-open, an entry an axis of the picture.
 Box: TypeAlias = tuple[tuple[int, int], ...]
 
 # Longer lists of cells are carried by their first and last one only.
 MAX_CELLS = 2**20
+# More products than this, of branches that do not hold each other, are carried as one around all.
+MAX_PRODUCTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,12 @@ def input_boxes(network: Network, layer: str, cell: Sequence[int] | int | None =
         raise UnsupportedError(
             f"layer '{layer}': what it sees is not known: it is, or reads, an operator that no rule knows"
         )
+    if not field.axes:
+        raise InputError(f"layer '{layer}': it sees no picture; no input it depends on has spatial axes")
     place = _checked_cell(layer, cell, field, row.output_shape)
     start = [np.array([index], dtype=np.int64) for index in place]
     visits, found = _traced(network, layer, start)
-    boxes = tuple((name, box) for name, cells in found if (box := _box(cells)))
+    boxes = tuple((name, _box(products)) for name, products in found)
     unclipped = tuple(axis.box(index) for axis, index in zip(field.axes, place, strict=True))
     return InputBoxes(layer, place, boxes, unclipped, field.through, tuple(visits))
 
@@ -108,36 +115,54 @@ def _checked_cell(
     return tuple(int(i) for i in index)
 
 
-def _box(cells: Sequence[Cells]) -> Box:
-    if not cells or any(not len(along) for along in cells):
-        return ()
-    return tuple((int(along[0]), int(along[-1]) + 1) for along in cells)
+def _box(products: Sequence[Product]) -> Box:
+    """The smallest box around all of them."""
+    axes = list(zip(*products, strict=True))
+    return tuple(
+        (min(int(cells[0]) for cells in axis), max(int(cells[-1]) for cells in axis) + 1) for axis in axes
+    )
 
 
 # --- the way back -----------------------------------------------------------------------------
 
 
 def _traced(
-    network: Network, layer: str, start: list[Cells]
-) -> tuple[list[Visit], list[tuple[str, list[Cells]]]]:
+    network: Network, layer: str, start: Product
+) -> tuple[list[Visit], list[tuple[str, list[Product]]]]:
     graph: Graph = network.graph
-    needed: dict[str, list[Cells]] = {layer: start}
+    needed: dict[str, list[Product]] = {layer: [start]}
     visits: list[Visit] = []
     for node in reversed(graph.nodes):
-        cells = needed.pop(node.name, None)
-        if cells is None:
+        products = needed.pop(node.name, None)
+        if products is None:
             continue
-        visits.append(Visit(node.name, _box(cells)))
-        for name, more in _read_by(network, node, cells):
-            known = needed.get(name)
-            if known is None:
-                needed[name] = more
-            else:
-                needed[name] = [_thinned(np.union1d(a, b)) for a, b in zip(known, more, strict=True)]
+        visits.append(Visit(node.name, _box(products)))
+        for product in products:
+            for name, more in _read_by(network, node, product):
+                if all(len(cells) for cells in more):
+                    needed[name] = _with(needed.get(name, []), more)
     return visits, [(entry.name, needed[entry.name]) for entry in graph.inputs if entry.name in needed]
 
 
-def _read_by(network: Network, node: Node, cells: list[Cells]) -> Iterator[tuple[str, list[Cells]]]:
+def _with(products: list[Product], more: Product) -> list[Product]:
+    """The products and one more, those left out that another holds; past a few, one around all."""
+    if any(_holds(product, more) for product in products):
+        return products
+    kept = [product for product in products if not _holds(more, product)] + [more]
+    if len(kept) <= MAX_PRODUCTS:
+        return kept
+    return [[_thinned(functools.reduce(np.union1d, cells)) for cells in zip(*kept, strict=True)]]
+
+
+def _holds(large: Product, small: Product) -> bool:
+    """Whether one product certainly has all cells of the other: told from the ends where it has no holes."""
+    return all(
+        len(cells) == cells[-1] - cells[0] + 1 and cells[0] <= part[0] and part[-1] <= cells[-1]
+        for cells, part in zip(large, small, strict=True)
+    )
+
+
+def _read_by(network: Network, node: Node, cells: Product) -> Iterator[tuple[str, Product]]:
     """The cells that a layer reads of each of its inputs for these of its own."""
     row = network[node.name]
     mine = row.receptive_field
@@ -146,7 +171,7 @@ def _read_by(network: Network, node: Node, cells: list[Cells]) -> Iterator[tuple
         theirs = None if row.fields is None else row.fields.of(name)
         if mine is None or output is None or shape is None or theirs is None:
             raise UnsupportedError(f"layer '{node.name}': what it sees is not known")
-        if not theirs.axes or any(not len(along) for along in cells):
+        if not theirs.axes:
             continue
         yield (
             name,
