@@ -326,6 +326,21 @@ def test_training_ends_with_the_gradients_of_the_parameters():
     assert last.bytes - sum(entry.bytes for entry in last.freed) == gradients + output
 
 
+def test_a_pass_followed_by_hand():
+    net = net_of(
+        Node("conv", Conv(kernel_size=1, out_channels=4, bias=False), ("input",)),
+        Node("relu", pointwise.ReLU(), ("conv",)),
+    )
+    found, array = net.memory(training=True), 4 * 192
+    assert [(m.name, m.phase, m.bytes) for m in found.moments] == [
+        ("conv", "forward", 2 * array),  # input and output
+        ("relu", "forward", 3 * array),  # the convolution's output is free after this
+        ("relu", "backward", 4 * array),  # input, output, both gradients
+        ("conv", "backward", 3 * array + 16 * 4),  # input, output, its gradient, those of its weights
+    ]
+    assert (found.peak.name, found.peak.phase) == ("relu", "backward")
+
+
 def test_arrays_are_freed_once_and_only_when_held():
     found = network(BLOCK).memory(training=True)
     held = {("input", "input")}
