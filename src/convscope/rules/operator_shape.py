@@ -47,7 +47,7 @@ def broadcast(shapes: Sequence[Shape]) -> Shape:
             told = " and ".join("×".join(map(str, shape)) or "one number" for shape in dict.fromkeys(shapes))
             raise ShapeError(f"the inputs have shapes {told}; they cannot be stretched to one")
         lengths.append(simplest(wide) if wide else 1)
-    return tuple(lengths)
+    return tuple(lengths)  # type: ignore[arg-type]  # a Size stands for a length
 
 
 def _elementwise(layer: Elementwise, shapes: Sequence[Shape]) -> ShapeResult:
