@@ -104,6 +104,8 @@ class Reader:
                 _check_inner(inner)
             self.bodies[key] = self._scope(lines, depth)
         except InputError as error:
+            if " (in block '" in str(error):  # the innermost use is the one that tells
+                raise
             raise InputError(f"{error} (in block '{call.block.name}', used in line {line.number})") from None
         return self.bodies[key]
 

@@ -74,7 +74,7 @@ class FoundPadding(Showable):
         return -(-self.input // self.stride)
 
     def tensorflow_by_size(self) -> tuple[tuple[int, Pair], ...]:
-        """TensorFlow's SAME for each rest of the input's length divided by the stride, at most 1000 of them."""
+        """TensorFlow's SAME for each rest of the input's length divided by the stride; at most 1000."""
         extent = window_extent(self.kernel, self.dilation)
         first = self.stride * max(1, -(-extent // self.stride))
         rests = range(min(self.stride, 1000))
