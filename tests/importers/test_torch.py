@@ -15,7 +15,7 @@ import convscope as cs
 from convscope.core.operators import Source
 from networks import torch_models as models
 from networks import torch_transformers as transformers
-from networks.torch_odd import ODD, Body
+from networks.torch_odd import ODD, SINGLE, Body
 
 # A network, its shape of one item, and what its authors or torchvision publish of it.
 PUBLISHED = {
@@ -158,6 +158,23 @@ def flat(value):
     if isinstance(value, list | tuple):
         return [t for entry in value for t in flat(entry)]
     return [value]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning", "ignore:Complex modules")
+@pytest.mark.parametrize("number", range(len(SINGLE)))
+def test_layers_one_by_one(number):
+    make, shape = SINGLE[number]
+    module = make().eval()
+    args, kwargs = example(shape)
+    dtype = next((p.dtype for p in module.parameters()), torch.float32)
+    args = tuple(t.to(dtype) if t.is_floating_point() else t for t in args)
+    net = cs.network(module, inputs=(args, kwargs))
+    with torch.no_grad():
+        real = flat(module(*args, **kwargs))[0]
+    assert net[net.graph.outputs[0]].output_shape == item(real)
+    assert net[net.graph.outputs[0]].node.dtype == str(real.dtype).removeprefix("torch.")
+    assert net.total_params == sum(p.numel() for p in module.parameters())
+    assert net.complete
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -1,6 +1,6 @@
 """Modules that recorders trip over: reuse, writing in place, weights made as it runs, several inputs."""
 
-# ruff: noqa: ARG001 - every forward here is given its module
+# ruff: noqa: ARG001, PLW0108 - every forward here is given its module
 
 from __future__ import annotations
 
@@ -101,6 +101,15 @@ def mixed(m, x, y):
 def complexes(m, x):
     spectrum = torch.fft.rfft2(x)
     return torch.fft.irfft2(spectrum * torch.view_as_complex(m.filter), s=x.shape[-2:])
+
+
+def packed(m, x):
+    """Sequences told by their length."""
+    sequences = nn.utils.rnn.pack_padded_sequence(x, [4], batch_first=True)
+    sequences, (state, _cell) = m.lstm(sequences)
+    sequences, _state = m.gru(sequences)
+    padded, lengths = nn.utils.rnn.pad_packed_sequence(sequences, batch_first=True)
+    return padded[:, : int(lengths.max())], state
 
 
 class Tied(nn.Module):
@@ -226,5 +235,62 @@ ODD = {
         lambda: Body(lambda m, x: m.gru(x, m.lstm(x)[0]), lstm=nn.LSTMCell(4, 5), gru=nn.GRUCell(4, 5)), (4,)
     ),
     "projected": (lambda: nn.LSTM(4, 6, proj_size=2, batch_first=True), (3, 4)),
+    "packed": (
+        lambda: Body(packed, lstm=nn.LSTM(3, 5, 2, bidirectional=True), gru=nn.GRU(10, 4)),
+        (6, 3),
+    ),
     "bilinear": (lambda: Body(lambda m, x, y: m.b(x, y), b=nn.Bilinear(4, 3, 5)), ((4,), (3,))),
 }  # fmt: skip
+
+BAG = torch.tensor([[1, 2, 3]])
+
+# Layers one by one, with the options whose sizes are easily wrong.
+SINGLE = (
+    (lambda: nn.Conv2d(4, 8, (3, 5), (2, 1), (1, 0), (1, 2), 2, padding_mode="reflect"), (4, 11, 13)),
+    (lambda: nn.Conv2d(4, 8, 3, padding="same", dilation=3), (4, 11, 13)),
+    (lambda: nn.Conv2d(4, 8, 4, padding="same"), (4, 11, 13)),
+    (lambda: nn.Conv2d(4, 4, 3, padding="valid", groups=4), (4, 11, 13)),
+    (lambda: nn.Conv2d(3, 4, 3).to(torch.complex64), (3, 5, 5)),
+    (lambda: nn.Conv2d(3, 4, 3).double().to(memory_format=torch.channels_last), (3, 5, 5)),
+    (lambda: nn.ConvTranspose2d(4, 6, (3, 4), (2, 3), (1, 0), (1, 2), 2, dilation=(2, 1)), (4, 7, 8)),
+    (lambda: nn.MaxPool1d(3, 2, 1, dilation=2, ceil_mode=True), (3, 17)),
+    (lambda: nn.MaxPool3d((1, 2, 2)), (3, 4, 5, 6)),
+    (lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False, divisor_override=2), (3, 17, 18)),
+    (lambda: nn.LPPool2d(3, 2, ceil_mode=True), (3, 5, 5)),
+    (lambda: nn.LPPool2d(1.5, 2), (3, 5, 5)),
+    (lambda: nn.FractionalMaxPool2d(3, output_size=4), (3, 12, 12)),
+    (lambda: nn.AdaptiveMaxPool2d((2, None)), (3, 5, 6)),
+    (lambda: nn.AdaptiveAvgPool3d((1, 2, None)), (3, 5, 6, 7)),
+    (lambda: nn.AdaptiveMaxPool1d(1), (3, 5)),
+    (lambda: nn.BatchNorm1d(3), (3,)),
+    (lambda: nn.BatchNorm3d(3, affine=False), (3, 4, 4, 4)),
+    (lambda: nn.BatchNorm2d(3, track_running_stats=False), (3, 4, 4)),
+    (lambda: nn.GroupNorm(1, 4, affine=False), (4, 3)),
+    (lambda: nn.LayerNorm((3, 4)), (2, 3, 4)),
+    (lambda: nn.LocalResponseNorm(5), (7, 4, 4)),
+    (lambda: nn.PReLU(), (3, 4)),
+    (lambda: nn.GLU(), (4,)),
+    (lambda: nn.RReLU(), (3, 4)),
+    (lambda: nn.Softmax2d(), (3, 4, 4)),
+    (lambda: nn.Identity(), (3,)),
+    (lambda: nn.Linear(3, 4), (2, 5, 6, 3)),
+    (lambda: nn.Bilinear(3, 4, 5, bias=False), ((3,), (4,))),
+    (lambda: nn.CosineSimilarity(), ((8, 3), (8, 3))),
+    (lambda: nn.ZeroPad2d((1, 2, 0, -1)), (3, 5, 5)),
+    (lambda: nn.ConstantPad1d(2, 3.5), (3, 5)),
+    (lambda: nn.ReflectionPad3d(1), (2, 3, 3, 3)),
+    (lambda: nn.CircularPad2d(1), (3, 5, 5)),
+    (lambda: nn.Upsample(scale_factor=(2, 3)), (3, 4, 4)),
+    (lambda: nn.Upsample((3, 4, 5), mode="trilinear"), (2, 3, 3, 3)),
+    (lambda: nn.Upsample(scale_factor=1.7, mode="linear"), (2, 13)),
+    (lambda: nn.Upsample(scale_factor=0.3, mode="nearest-exact"), (2, 13)),
+    (lambda: nn.Fold((4, 5), (2, 2)), (12, 12)),
+    (lambda: nn.Unfold(2), (3, 4, 4)),
+    (lambda: nn.PixelShuffle(2), (8, 3, 3)),
+    (lambda: nn.ChannelShuffle(2), (4, 3, 3)),
+    (lambda: nn.RNN(4, 5, 2, nonlinearity="relu", bidirectional=True, bias=False), (3, 4)),
+    (lambda: nn.GRU(4, 5, batch_first=True), (3, 4)),
+    (lambda: nn.EmbeddingBag(9, 4), BAG),
+    (lambda: nn.Embedding(9, 4), BAG),
+    (lambda: nn.TransformerDecoderLayer(8, 2, 16, batch_first=True), ((3, 8), (4, 8))),
+)

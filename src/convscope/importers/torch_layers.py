@@ -27,6 +27,7 @@ from convscope.core.pooling import (
 from convscope.core.structural import BatchNorm, Linear
 from convscope.errors import ConvscopeError, InputError
 from convscope.importers.torch_entry import Call, Entry, Output, Plan, Step, item_shape
+from convscope.importers.torch_sequences import recurrent_outputs
 from convscope.rules.shape import output_shape
 
 Rule: TypeAlias = Callable[[Call], Plan | None]
@@ -321,6 +322,16 @@ def _embedding(call: Call) -> Plan:
     return Plan(((shape, weight.dtype),), (step,))
 
 
+def _embedding_bag(call: Call) -> Plan:
+    """Rows looked up, and those of one bag summed or averaged."""
+    outputs, kind = call.meta_outputs()
+    weight = _entries(call, "weight")[0]
+    layer = Embedding(weight.shape[0], weight.shape[1], item_shape(outputs[0][0]))
+    reads = [n for n in present(call, "indices", "per_sample_weights") if call.tensors[n].computed]
+    step = Step(layer, "embedding", tuple(reads), *outputs[0], present(call, "weight"))
+    return Plan(outputs, (step,), kind)
+
+
 # --- norms ------------------------------------------------------------------------------------
 
 
@@ -356,7 +367,8 @@ def _norm(kind: str) -> Rule:
 
 def _recurrent(kind: str) -> Rule:
     def rule(call: Call) -> Plan | None:
-        outputs, form = call.meta_outputs()
+        packed = call.position("data") is not None
+        outputs, form = recurrent_outputs(call) if packed else call.meta_outputs()
         params = call.positions("params")
         directions = 2 if call["bidirectional"] else 1
         each = len(params) // (call["num_layers"] * directions)
@@ -434,6 +446,7 @@ LAYERS: dict[str, Rule] = {
     "bilinear": _bilinear,
     "scaled_dot_product_attention": _attention,
     "embedding": _embedding,
+    "embedding_bag": _embedding_bag,
     "batch_norm": _batch_norm,
     "layer_norm": _norm("layer"),
     "group_norm": _norm("group"),

@@ -13,6 +13,7 @@ from torch.nn.modules import module as hooks
 
 from convscope.core.network import MAX_NAME, MAX_NODES, Graph, Input, Node
 from convscope.core.operators import Source
+from convscope.core.pointwise import Identity
 from convscope.errors import ConvscopeError, InputError, ShapeError
 from convscope.importers.torch_draft import Draft
 from convscope.importers.torch_entry import dtype_name, item_shape
@@ -168,6 +169,9 @@ def _graph(module: torch.nn.Module, recorder: Recorder, arguments: Arguments, en
         raise InputError(f"the network has {len(drafts)} layers; at most {MAX_NODES} are read")
     if not ends:
         raise InputError("the call returned no tensor that depends on its inputs")
+    if not drafts:  # a network that gives back what it gets
+        drafts = [Draft(Identity(), "identity", (ends[0],), recorder.root, arguments.tensors[0][1].dtype)]
+        ends = [0]
     entering = tuple(
         Input(_clean(name), item_shape(tuple(tensor.shape))) for name, tensor in arguments.tensors
     )

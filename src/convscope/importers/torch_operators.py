@@ -296,5 +296,5 @@ REARRANGED = frozenset({
     "view_as_complex", "max_unpool2d", "max_unpool3d", "one_hot", "slice_scatter", "select_scatter",
     "complex", "real", "imag", "broadcast_to", "broadcast_tensors", "expand_copy", "permute_copy",
     "numpy_T", "mT", "matrix_H", "adjoint", "moveaxis", "swapdims", "hsplit", "vsplit", "dsplit", "fold",
-    "affine_grid_generator", "fused_dropout",
+    "affine_grid_generator", "fused_dropout", "fractional_max_pool2d", "fractional_max_pool3d",
 })  # fmt: skip

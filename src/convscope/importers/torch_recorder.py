@@ -33,6 +33,7 @@ from convscope.importers.torch_draft import (
 )
 from convscope.importers.torch_entry import META, SMALL, Call, Entry, Operation, Plan, Step, item_shape
 from convscope.importers.torch_rules import HEAVY, LIKE, NEEDS_VALUES, WHOLE_MODULES, decide
+from convscope.importers.torch_sequences import SEQUENCES
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -241,6 +242,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             )
         if not operation.gives_tensors and not operation.written:
             return self._ask(call)
+        if name in SEQUENCES:
+            return SEQUENCES[name](self, call)
         try:
             plan = self._plans[key]
         except (KeyError, TypeError):
@@ -252,9 +255,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 return operation.func.decompose(*call.args, **call.kwargs)
         if operation.written:
             return self._write(call, plan)
-        return self._answer(call, plan)
+        return self.answer(call, plan)
 
-    def _answer(self, call: Call, plan: Plan) -> Any:  # noqa: ANN401
+    def answer(self, call: Call, plan: Plan) -> Any:  # noqa: ANN401
         """Make the nodes of a plan, and the tensors it returns."""
         tensors = call.tensors
         node: int | None = None
@@ -412,7 +415,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outputs, kind = call.meta_outputs()
         made = [torch.empty(shape, dtype=dtype, device=META) for shape, dtype in outputs]
         for tensor in made:
-            self._keep(tensor, weights, operation.name, value=None)
+            self.keep(tensor, weights, operation.name, value=None)
         return made[0] if kind == "one" else tuple(made) if kind == "tuple" else made
 
     def _really(self, call: Call, weights: tuple[Weight, ...]) -> Any:  # noqa: ANN401
@@ -429,16 +432,17 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if isinstance(tensor, torch.Tensor) and id(tensor) not in self.known:
                 small = tensor.device.type != "meta" and tensor.numel() <= SMALL
                 has_values = small and (base is None or base.value is not None or base.tensor is not tensor)
-                entry = self._keep(tensor, weights, operation.name, value=tensor if has_values else None)
+                entry = self.keep(tensor, weights, operation.name, value=tensor if has_values else None)
                 entry.ours = base is None or base.ours
                 if base is not None:
                     self._join(entry, base)
                     entry.label = base.label if base.label != "constant" else entry.label
         return result
 
-    def _keep(
+    def keep(
         self, tensor: torch.Tensor, weights: tuple[Weight, ...], label: str, *, value: torch.Tensor | None
     ) -> Entry:
+        """Note a tensor made on the way that does not depend on the input, with its numbers if known."""
         entry = Entry(tensor, tuple(tensor.shape), tensor.dtype, None, computed=False)
         entry.weights, entry.label, entry.value, entry.ours = weights, label, value, True
         self.known[id(tensor)] = entry
@@ -450,7 +454,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if isinstance(found, torch.Tensor) and found.numel() <= SMALL:
             found = call.operation.func(*call.args, **{**call.kwargs, "device": torch.device("cpu")})
         value = found if found.device.type != "meta" else None
-        self._keep(found, (), call.operation.name, value=value)
+        self.keep(found, (), call.operation.name, value=value)
         return found
 
     def _constant_like(self, call: Call) -> Any:  # noqa: ANN401
@@ -459,7 +463,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if isinstance(found, torch.Tensor) and found.numel() <= SMALL:
             kwargs = {**call.kwargs, "device": torch.device("cpu")}
             found = call.operation.func(*call.args, **kwargs)
-        self._keep(found, (), call.operation.name, value=found if found.device.type != "meta" else None)
+        self.keep(found, (), call.operation.name, value=found if found.device.type != "meta" else None)
         return found
 
     def _write_constant(self, call: Call) -> Any:  # noqa: ANN401
