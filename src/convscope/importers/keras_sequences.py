@@ -52,7 +52,7 @@ def _three(call: Call) -> tuple[Held, Held, Held]:
 def multi_head(call: Call) -> Held:
     """Projections of query, key and value, attention, and a projection of what it gives."""
     query, key, value = _three(call)
-    grouped = call.kind == "GroupedQueryAttention"
+    grouped = call.kind.startswith("Group")
     heads = call.integer("num_query_heads" if grouped else "num_heads")
     groups = call.integer("num_key_value_heads") if grouped else heads
     size = call.integer("head_dim" if grouped else "key_dim")

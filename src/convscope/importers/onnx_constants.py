@@ -53,6 +53,13 @@ def constant(name: str, attributes: dict[str, Any]) -> Value:
     return Value(name, None, "string")
 
 
+def names_read(node: Proto) -> Iterator[str]:
+    """The names of all that a node reads, its branches among it."""
+    yield from node.input
+    if node.op_type in ("If", "Loop", "Scan"):
+        yield from _names_within(node, 0)
+
+
 def captured(node: Proto, scope: Scope) -> tuple[Value, ...]:
     """What the branches or the body of a node read from around it."""
     found: dict[int, Value] = {}

@@ -11,7 +11,7 @@ from convscope.core.pointwise import Identity
 from convscope.core.structural import Linear
 from convscope.errors import ConvscopeError, InputError, UnsupportedError
 from convscope.importers.onnx_attributes import attributes_of, call_key
-from convscope.importers.onnx_constants import MAX_DEPTH, captured, constant, filled, parts_of
+from convscope.importers.onnx_constants import MAX_DEPTH, captured, constant, filled, names_read, parts_of
 from convscope.importers.onnx_file import MAX_FILE_NODES
 from convscope.importers.onnx_folding import folded, shape_part
 from convscope.importers.onnx_inputs import Declared, filled_shapes, fixed_batch, graph_input
@@ -31,7 +31,8 @@ from convscope.importers.onnx_values import (
 )
 
 MAX_CALLS = 20_000
-NEWEST_READ = 7
+OLDEST_READ = 7
+RECURRENT = ("LSTM", "GRU", "RNN")
 
 
 def read_graph(model: Proto, input_shape: Proto = None, name: str = "") -> Graph:
@@ -52,18 +53,19 @@ def read_graph(model: Proto, input_shape: Proto = None, name: str = "") -> Graph
     tensors = {t.name for t in model.graph.initializer}
     declared = [Declared(info) for info in model.graph.input if info.name not in tensors]
     if len(declared) > 1:  # what no node reads needs no lengths
-        read = {name for node in model.graph.node for name in node.input}
+        read = {name for node in model.graph.node for name in names_read(node)}
         read.update(output.name for output in model.graph.output)
         declared = [one for one in declared if one.name in read] or declared
     if not declared:
         raise InputError("the graph has no input")
-    fixed = fixed_batch(declared)
+    # Recurrent layers have positions in front of the batch.
+    fixed = 1 if any(node.op_type in RECURRENT for node in model.graph.node) else fixed_batch(declared)
+    if fixed == 1:
+        return Reader(model, declared, filled_shapes(declared, input_shape, 0), name, 1).graph()
     try:
-        return Reader(model, declared, input_shape, name, 1 if fixed > 1 else 0).graph()
+        return Reader(model, declared, filled_shapes(declared, input_shape, 1), name, 1).graph()
     except ConvscopeError:
-        if fixed == 1:
-            raise
-        return Reader(model, declared, input_shape, name, fixed).graph()
+        return Reader(model, declared, filled_shapes(declared, input_shape, 0), name, fixed).graph()
 
 
 class Reader:
@@ -72,22 +74,22 @@ class Reader:
     Args:
         model: an `onnx.ModelProto`.
         declared: its inputs.
-        input_shape: as the user gave it.
+        shapes: theirs, the batch axis among them.
         name: of the network.
-        batch: the length that a fixed batch axis is set to; 0 to leave it.
+        batch: the length of the batch axis.
     """
 
     def __init__(
-        self, model: Proto, declared: Sequence[Declared], input_shape: Proto, name: str, batch: int
+        self, model: Proto, declared: Sequence[Declared], shapes: dict[str, Shape], name: str, batch: int
     ) -> None:
         self.model = model
         self.name = name
-        self.batch = batch or 1
+        self.batch = batch
         self.opset = {o.domain: int(o.version) for o in model.opset_import}
         for domain in STANDARD:
-            if self.opset.get(domain, NEWEST_READ) < NEWEST_READ:
+            if self.opset.get(domain, OLDEST_READ) < OLDEST_READ:
                 raise UnsupportedError(
-                    f"the model is written for opset {self.opset[domain]}; {NEWEST_READ} and newer are read"
+                    f"the model is written for opset {self.opset[domain]}; {OLDEST_READ} and newer are read"
                 )
         self.functions = {(f.domain, f.name, getattr(f, "overload", "")): f for f in model.functions}
         self.names = Names()
@@ -101,9 +103,8 @@ class Reader:
         self._biased: dict[tuple[int | None, int], Linear] = {}
         self._count = self._calls = 0
         self.scope = Scope(model.graph)
-        for one, shape in zip(
-            declared, filled_shapes(declared, input_shape, batch or 1).values(), strict=True
-        ):
+        for one in declared:
+            shape = shapes[one.name]
             own = self.names.new(one.name, "input")
             self.inputs.append(graph_input(own, self.item(shape), one.dtype))
             self.scope.values[one.name] = Value(one.name, shape, one.dtype, own)
@@ -223,7 +224,7 @@ class Reader:
         if info is None:
             return None
         try:
-            return Declared(info).filled(None, set(), 1 if self.batch == 1 else 0 or self.batch)
+            return Declared(info).filled(None, set(), self.batch)
         except ConvscopeError:
             return None
 

@@ -26,7 +26,7 @@ class Declared:
             self.axes = [_axis(dim) for dim in tensor.shape.dim]
 
     def filled(self, given: Sequence[int] | None, letters: set[str], batch: int) -> Shape:
-        """The shape with its batch axis.
+        """The shape with its batch axis, which is set to this length; left as it is fixed where that is 0.
 
         Raises:
             InputError: an open axis, with the option that gives its length.
@@ -43,7 +43,7 @@ class Declared:
         found: list[int] = []
         for place, length in enumerate(axes):
             if isinstance(length, int) and length > 0:
-                found.append(batch if place == 0 and len(axes) > 1 and batch != 1 else length)
+                found.append(batch if place == 0 and len(axes) > 1 and batch else length)
             elif place == 0 or (isinstance(length, str) and length in letters):
                 found.append(1)
             elif isinstance(length, int) and length < -1:
@@ -93,7 +93,7 @@ def fixed_batch(declared: Iterable[Declared]) -> int:
 
 
 def filled_shapes(declared: Sequence[Declared], given: Any, batch: int) -> dict[str, Shape]:  # noqa: ANN401
-    """The shape of every input, with a batch axis of this length.
+    """The shape of every input, with a batch axis of this length; 0 leaves it as the file fixes it.
 
     Raises:
         InputError: an option that does not fit the inputs.

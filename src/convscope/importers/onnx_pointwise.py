@@ -110,7 +110,7 @@ def softmax(call: Call) -> Plan:
         return one(call, Elementwise(call.op.lower()))
     last = axis == len(shape) - 1
     positive = call.item(shape) == shape[1:] and not last
-    return one(call, kind(axis if positive else axis - len(shape)))  # type: ignore[call-arg]
+    return one(call, kind(axis if positive else axis - len(shape)))
 
 
 def dropout(call: Call) -> Plan:
