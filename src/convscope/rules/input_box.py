@@ -201,7 +201,7 @@ def _reach(node: Node, axis: int, n: int, n_out: int) -> Reach | None:
 
 
 def _all(n: int) -> Cells:
-    return np.arange(n, dtype=np.int64) if n <= MAX_CELLS else np.array([0, n - 1], dtype=np.int64)
+    return _listed(range(n))
 
 
 def _thinned(cells: Cells) -> Cells:
@@ -214,6 +214,9 @@ def read_cells(reach: Reach, outputs: Cells, n: int) -> Cells:
     >>> read_cells(Windows(first=-1, taps=3, advance=2), np.array([0, 2]), 5).tolist()
     [0, 1, 3, 4]
     """
+    run = _run(reach, outputs, n)
+    if run is not None:
+        return _listed(run)
     if isinstance(reach, Windows) and len(outputs) * reach.taps <= MAX_CELLS:
         offsets = np.arange(reach.taps, dtype=np.int64) * reach.dilation + reach.first
         found = (outputs[:, None] * reach.advance + offsets).ravel()
@@ -225,6 +228,26 @@ def read_cells(reach: Reach, outputs: Cells, n: int) -> Cells:
             ranges = [range(end, end + 1) for cells in ranges if cells for end in _ends(cells, n)]
         found = np.array([cell for cells in ranges for cell in cells], dtype=np.int64)
     return _thinned(np.unique(_BEYOND[reach.beyond](found, n)))
+
+
+def _run(reach: Reach, outputs: Cells, n: int) -> range | None:
+    """The cells read where they are a run without holes, as they mostly are; None where that is not sure."""
+    if not isinstance(reach, Windows) or reach.beyond != "nothing" or not len(outputs):
+        return None
+    if reach.dilation > 1 or reach.advance > reach.taps:
+        return None
+    low, high = int(outputs[0]), int(outputs[-1])
+    if high - low + 1 != len(outputs):
+        return None
+    first, last = low * reach.advance + reach.first, high * reach.advance + reach.first
+    return range(max(first, 0), max(min(last + reach.taps, n), 0))
+
+
+def _listed(run: range) -> Cells:
+    """Every cell of a run; its ends where it is too long."""
+    if len(run) <= MAX_CELLS:
+        return np.arange(run.start, run.stop, dtype=np.int64)
+    return np.array([run[0], run[-1]], dtype=np.int64)
 
 
 def _ends(cells: range, n: int) -> tuple[int, int]:
