@@ -370,3 +370,9 @@ def test_a_thousand_layers_take_no_time():
     assert cs.network("input 3x64x64\n" + "conv 3x3, 8, padding 1\nrelu\n" * 500).lint().kinds == (
         "beyond_input",
     )
+
+
+def test_a_chain_of_thousands_of_sigmoids_is_told_in_a_line():
+    report = cs.network("input 8\n" + "sigmoid\n" * 3000).lint()
+    assert report[0].layer == "sigmoid3000"
+    assert len(report.to_text()) < 2000

@@ -8,6 +8,9 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from convscope.core.convolution import Conv
 from convscope.core.document import Text
 from convscope.core.network import Shape
@@ -70,9 +73,11 @@ class View:
     def __init__(self, network: Network, object_size: tuple[int, ...] = ()) -> None:
         self.network = network
         self.object_size = object_size
-        # What a check worked out for the whole network, for its next finding.
-        self._windows: dict[str, tuple[WindowAxis, ...]] = {}
+        # What one check worked out, for its next finding: which cells of an input, along an axis, nothing
+        # reads; numbers of the whole network; the windows of each layer.
+        self.unread: dict[tuple[str, int], npt.NDArray[np.bool_]] = {}
         self.memory: dict[tuple[int, str], tuple[int, ...]] = {}
+        self._windows: dict[str, tuple[WindowAxis, ...]] = {}
 
     @cached_property
     def readers(self) -> dict[str, list[Row]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.document import Code, text
+from convscope.core.expression import Number, Power, Quotient
 from convscope.core.layer import Layer
 from convscope.core.network import Shape
 from convscope.core.operators import Norm
@@ -156,18 +157,32 @@ def _is_separable(first: Layer, second: Layer) -> bool:
 # --- saturation -------------------------------------------------------------------------------
 
 
+def _deepest_chain(view: View) -> tuple[str, ...]:
+    """The saturating activations of the longest chain without a shortcut."""
+    # Of each layer: how many are behind it, and the last one; of each activation, the one before it.
+    behind: dict[str, tuple[int, str]] = {}
+    before: dict[str, str] = {}
+    deepest = (0, "")
+    for row in view.network.rows:
+        # Where branches meet, the gradient takes the easiest of them.
+        count, last = min((behind.get(name, (0, "")) for name in row.inputs), default=(0, ""))
+        if type(row.layer) in SATURATING:
+            before[row.name] = last
+            count, last = count + 1, row.name
+        behind[row.name] = count, last
+        if count > deepest[0]:
+            deepest = count, last
+    names = []
+    at = deepest[1]
+    while at:
+        names.append(at)
+        at = before[at]
+    return tuple(reversed(names))
+
+
 def saturating(view: View) -> Iterator[LintFinding]:
     """Many activations in a row that flatten out, with no path around them."""
-    chains: dict[str, tuple[str, ...]] = {}
-    deepest: tuple[str, ...] = ()
-    for row in view.network.rows:
-        given = [chains.get(name, ()) for name in row.inputs]
-        # Where branches meet, the gradient takes the easiest of them.
-        chain = min(given, key=len) if given else ()
-        if type(row.layer) in SATURATING:
-            chain = (*chain, row.name)
-        chains[row.name] = chain
-        deepest = max(deepest, chain, key=len)
+    deepest = _deepest_chain(view)
     kinds = [type(view.network[name].layer) for name in deepest]
     sigmoids = kinds.count(Sigmoid)
     if sigmoids < DEEP_SIGMOIDS and len(deepest) < DEEP_OTHERS:
@@ -175,7 +190,8 @@ def saturating(view: View) -> Iterator[LintFinding]:
     slope = math.prod((SATURATING[kind] for kind in kinds), start=Fraction(1))
     words = {kind: kind.title for kind in kinds}
     told = " and ".join(f"{kinds.count(kind)} × {title}" for kind, title in words.items())
-    bound = text(" Their slopes multiply to at most ", slope, ".") if slope < 1 else ()
+    quarters = Quotient(Number(Fraction(1)), Power(Number(Fraction(4)), Number(Fraction(sigmoids))))
+    bound = text(" Their slopes multiply to at most ", quarters, ".") if slope < 1 else ()
     yield LintFinding(
         "saturating",
         deepest[-1],

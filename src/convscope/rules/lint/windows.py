@@ -27,15 +27,22 @@ MAX_CELLS = 2**16
 
 def _unread(view: View, row: Row, axis: int, window: WindowAxis) -> npt.NDArray[np.bool_]:
     """Which cells along an axis of its input neither this layer nor another reader of it reads."""
-    read = np.zeros(window.n, dtype=bool)
-    for reader in view.readers[row.inputs[0]]:
+    key = row.inputs[0], axis
+    if key not in view.unread:
+        view.unread[key] = _read_by_none(view, row.inputs[0], axis, window.n)
+    return view.unread[key]
+
+
+def _read_by_none(view: View, name: str, axis: int, n: int) -> npt.NDArray[np.bool_]:
+    read = np.zeros(n, dtype=bool)
+    for reader in view.readers[name]:
         windows = view.windows(reader)
-        if not windows:
-            return np.zeros(window.n, dtype=bool)  # what slides no window reads everything
+        if not windows or not _is_small(windows[axis]):
+            return np.zeros(n, dtype=bool)  # what slides no window reads everything
         other = windows[axis]
         starts = np.arange(other.n_out)[:, None] * other.stride - other.before
         cells = (starts + np.arange(other.size) * other.dilation).ravel()
-        read[cells[(cells >= 0) & (cells < window.n)]] = True
+        read[cells[(cells >= 0) & (cells < n)]] = True
     return ~read
 
 
