@@ -66,7 +66,7 @@ def test_the_sizes_of_alexnet(alexnet: Network) -> None:
 
 
 def test_alexnet_shows_each_formula_filled_in(alexnet: Network) -> None:
-    told = alexnet.to_text(width=140)
+    told = alexnet.report("sizes", "derivations").to_text(width=140)
     for formula in (
         "⌊(227 + 2·0 − 11)/4⌋ + 1 = 55",
         "⌊(55 + 2·0 − 3)/2⌋ + 1 = 27",
@@ -124,7 +124,7 @@ def test_branches_are_joined(branched: Network) -> None:
     assert branched["both"].output_shape == (11, 8, 9)
     assert branched["pool"].output_shape == (11, 4, 4)
     assert branched["sum"].input_shapes == ((8, 8, 9), (8, 8, 9))
-    told = branched.to_text(width=140)
+    told = branched.report("sizes", "derivations").to_text(width=140)
     assert "Input a: 3 × 8 × 9 (channels, height and width)." in told
     assert "conv, b" in told
     assert "Reads sum: 8 × 8 × 9 and a: 3 × 8 × 9." in told
@@ -134,7 +134,7 @@ def test_branches_are_joined(branched: Network) -> None:
 
 def test_only_networks_with_branches_tell_what_is_read(alexnet: Network, branched: Network) -> None:
     def heads(net: Network) -> list[str]:
-        (table,) = (block for block in net.document().blocks if isinstance(block, Table))
+        (table,) = (block for block in net.report("sizes").document().blocks if isinstance(block, Table))
         return [str(head[0]) for head in table.columns]
 
     assert heads(alexnet) == ["name", "layer", "output", "how"]
@@ -166,7 +166,7 @@ def test_networks_are_equal_by_what_they_are() -> None:
 
 
 def test_layers_that_keep_the_shape_have_no_section_of_their_own(alexnet: Network) -> None:
-    titles = [str(block.title) for block in alexnet.document().blocks if isinstance(block, Section)]
+    titles = [str(block.title) for block in alexnet.report("derivations").document().blocks if isinstance(block, Section)]
     assert len(titles) == len(ALEXNET_SIZES)
     assert not any("relu" in title for title in titles)
 
@@ -174,12 +174,12 @@ def test_layers_that_keep_the_shape_have_no_section_of_their_own(alexnet: Networ
 @pytest.mark.parametrize("extra", [0, 1, 500])
 def test_a_long_network_is_cut_in_the_middle_and_says_so(extra: int) -> None:
     net = chain(*[Conv(kernel_size=1, out_channels=4)] * (SHOWN_LAYERS + extra))
-    blocks = net.document().blocks
+    blocks = net.report("sizes", "derivations").document().blocks
     hidden = [block for block in blocks if isinstance(block, Hidden)]
     assert [block.count for block in hidden] == ([extra, extra] if extra else [])
     assert sum(len(block.rows) for block in blocks if isinstance(block, Table)) == SHOWN_LAYERS
     assert sum(isinstance(block, Section) for block in blocks) == SHOWN_LAYERS
-    told = net.to_text()
+    told = net.report("sizes", "derivations").to_text()
     assert f"layer{SHOWN_LAYERS + extra}" in told
     if extra:
         assert f"net['layer{(SHOWN_LAYERS + extra) // 2 + 1}'].explain()" in " ".join(told.split())

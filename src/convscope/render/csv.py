@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 
 from convscope.render.literal import visible_line
 
 # A spreadsheet takes a cell that begins like this for a formula and runs it.
+_RATIO = re.compile(r"-?\d+(?:/\d+)?\Z", re.ASCII)
 _RUN = ("=", "+", "-", "@", "\t")
 
 
@@ -52,8 +54,9 @@ def _cell(value: object) -> str:
         case str():
             return _harmless(value)
         case Sequence():
-            sign = "x" if all(isinstance(entry, int) for entry in value) else ", "
-            return _harmless(sign.join(map(str, value))) if sign == ", " else sign.join(map(str, value))
+            entries = [str(entry) for entry in value]
+            is_size = all(_RATIO.match(entry) for entry in entries)
+            return "x".join(entries) if is_size else _harmless(", ".join(entries))
         case _:
             return _harmless(str(value))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from convscope.errors import UnsupportedError
 from convscope.rules.field import Field
 
 if TYPE_CHECKING:
@@ -35,7 +36,20 @@ def network_facts(network: Network) -> dict[str, Any]:
             "weight_bytes": dict(network.weight_bytes),
             "buffer_bytes": dict(network.buffer_bytes),
         },
+        "memory": _memory(network),
         "rows": [row_facts(row) for row in network.rows],
+    }
+
+
+def _memory(network: Network) -> dict[str, Any] | None:
+    """The most bytes held at once, weights left aside; None for a network in letters."""
+    try:
+        passes = {"inference": network.memory(), "training": network.memory(training=True)}
+    except UnsupportedError:
+        return None
+    return {
+        name: {"peak_bytes": found.peak_bytes, "at": found.peak.name, "complete": found.complete}
+        for name, found in passes.items()
     }
 
 

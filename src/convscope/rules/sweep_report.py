@@ -54,9 +54,7 @@ class SweepReport(Showable):
     def _row(self, place: int) -> dict[str, Any]:
         sweep = self.sweep
         rejected = sweep.rejected_by.reshape(-1)[place]
-        row: dict[str, Any] = {
-            name: int(values.reshape(-1)[place]) for name, values in sweep.letters.items()
-        }
+        row: dict[str, Any] = {name: int(values.reshape(-1)[place]) for name, values in sweep.letters.items()}
         for name in ("total_macs", "activation_bytes", "peak_bytes"):
             row[name] = None if rejected is not None else int(getattr(sweep, name).reshape(-1)[place])
         return {**row, "refused_by": rejected}
@@ -94,7 +92,7 @@ class SweepReport(Showable):
         if len({x for x, _ in points}) < 2:
             return None
         least, most = min(x for x, _ in points), max(x for x, _ in points)
-        top = max(max(y for _, y in points), 1)
+        top = max(*(y for _, y in points), 1)
 
         def at(x: float, y: float) -> tuple[float, float]:
             right = LEFT + (WIDTH - LEFT - RIGHT) * (x - least) / (most - least)
