@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +16,7 @@ from convscope.errors import ConvscopeError, InputError, UnsupportedError
 from convscope.render.pictures import png_bytes
 from convscope.rules import input_box
 from convscope.rules.network import Network
+from convscope.rules.reach import REACH_RULES
 from rules.footprint import box_of, footprints
 
 LONGEST = 40
@@ -144,6 +147,19 @@ def test_a_wrong_reach_is_caught(monkeypatch):
     right = input_box.read_cells
     monkeypatch.setattr(input_box, "read_cells", lambda reach, cells, n: right(reach, cells, n)[1:])
     assert Network(graph).field_of("a", (2, 2)).box != box_of(touched)
+
+
+def test_a_wrong_field_is_caught(monkeypatch):
+    graph = Graph(
+        (Input("x", (2, 15, 15)),),
+        (Node("a", cs.Conv(kernel_size=3, out_channels=2, dilation=2), ("x",)),),
+    )
+    (touched,) = footprints(graph, "a", [(4, 4)])
+    axis = Network(graph)["a"].receptive_field.axes[0]
+    assert axis.box(4) == box_of(touched)[0] == (4, 9)
+    right = REACH_RULES[cs.Conv]
+    monkeypatch.setitem(REACH_RULES, cs.Conv, lambda *given: replace(right(*given), dilation=1))
+    assert Network(graph)["a"].receptive_field.axes[0].box(4) != box_of(touched)[0]
 
 
 # --- cases worked out by hand -----------------------------------------------------------------

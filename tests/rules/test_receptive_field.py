@@ -262,6 +262,21 @@ def test_fields_are_clipped_at_the_borders():
     assert wide.borders(8) == (8, 8, 8)
 
 
+@pytest.mark.parametrize("words", [
+    "conv 7x7, 1, padding 3, stride 2", "conv 3x3, 1\nconvtranspose 5x5, 1, stride 3",
+    "upsample 2\nconv 4x4, 1, padding same",
+    "pad 4x4\nmaxpool 3, stride 2", "conv 3x3, 1, padding 9, dilation 9",
+])  # fmt: skip
+def test_borders_are_those_that_counting_finds(words):
+    row = cs.network(f"input 1x19x19\n{words}").rows[-1]
+    axis, count = row.receptive_field.axes[0], row.output_shape[1]
+    boxes = [axis.box(cell) for cell in range(count)]
+    first = next((n for n, (low, _) in enumerate(boxes) if low >= 0), count)
+    last = next((n for n, (_, stop) in enumerate(reversed(boxes)) if stop <= 19), count)
+    largest = max(stop - low for low, stop in map(axis.clipped, range(count)))
+    assert axis.borders(count) == (first, last, largest)
+
+
 def test_a_field_that_sees_nothing_has_no_size():
     empty = AxisField((None,), (None,), 0, 5)
     assert (empty.size, empty.box(0), empty.clipped(3)) == (0, (0, 0), (0, 0))
