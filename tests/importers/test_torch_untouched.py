@@ -227,9 +227,12 @@ def test_a_batch_axis_given_by_mistake_is_told():
         cs.network(nn.Conv2d(3, 4, 3), (1, 3, 9, 9))
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script`")
+@pytest.mark.filterwarnings("ignore:`torch.jit")
 def test_wrapped_modules_are_looked_into():
     inner = nn.Conv2d(3, 4, 3)
     assert cs.network(nn.DataParallel(inner), (3, 9, 9)) == cs.network(inner, (3, 9, 9))
+    compiled = Body(lambda m, x: m.fast(x), fast=torch.compile(inner))
+    assert cs.network(compiled, (3, 9, 9)).total_macs == 4 * 49 * 27
+    assert cs.network(torch.compile(inner), (3, 9, 9)) == cs.network(inner, (3, 9, 9))
     scripted = cs.network(torch.jit.script(nn.Sequential(inner, nn.ReLU())), (3, 9, 9))
     assert [row.output_shape for row in scripted] == [(4, 7, 7)] * 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import types
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -101,6 +103,11 @@ class _watched(ExitStack):  # noqa: N801 - used as a function
         )
         for handle in handles:
             self.callback(handle.remove)
+        if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
+            # Functions that the user has compiled run as they are written, for otherwise nothing is seen.
+            self.enter_context(torch.compiler.set_stance("force_eager"))
+            self.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", message="Using `torch.compile")  # of the hooks above
         return self
 
 

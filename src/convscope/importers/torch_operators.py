@@ -210,9 +210,27 @@ def _pad(call: Call) -> Plan:
 
 # --- reducing ---------------------------------------------------------------------------------
 
+# Reductions whose result is one array of the input's dtype.
+_PLAIN = frozenset(
+    {"mean", "sum", "amax", "amin", "std", "logsumexp", "nanmean", "nansum", "linalg_vector_norm"}
+)
+
+
+def _reduced_outputs(call: Call) -> tuple[tuple[Output, ...], str]:
+    x, dims = call.tensors[0], call.get("dim")
+    axes = len(x.shape)
+    plain = call.operation.name in _PLAIN and x.dtype.is_floating_point and not call.get("dtype")
+    told = isinstance(dims, list | tuple) and bool(dims) and all(-axes <= dim < axes for dim in dims)
+    if not plain or not told:
+        return call.meta_outputs()
+    gone = {dim % axes for dim in dims or ()}
+    kept = call.get("keepdim", default=False)
+    shape = tuple(1 if n in gone else length for n, length in enumerate(x.shape) if kept or n not in gone)
+    return ((shape, x.dtype),), "one"
+
 
 def _reduce(call: Call) -> Plan:
-    outputs, kind = call.meta_outputs()
+    outputs, kind = _reduced_outputs(call)
     name = call.operation.name
     shape, dtype = outputs[0]
     x = call.tensors[0]
