@@ -57,15 +57,15 @@ def _decoded(attribute: Any) -> Any:  # noqa: ANN401
 
 def call_key(node: Any, values: Sequence[Value | None], scope: Scope, outputs: int) -> object:  # noqa: ANN401
     """What two calls have in common that come to the same layers; None for one that is like no other."""
-    attributes = node.attribute
     op = node.op_type
-    told: tuple[Any, ...] = ()
-    if attributes:
-        if scope.attributes or any(a.type in _GRAPH_KINDS for a in attributes):
+    told: list[bytes] = []
+    for attribute in node.attribute:
+        if scope.attributes or attribute.type in _GRAPH_KINDS:
             return None
-        told = tuple([a.SerializeToString() for a in attributes])
+        told.append(attribute.SerializeToString())
+    read: list[object]
     if op in _NEED_NUMBERS or op.startswith("Reduce"):
-        read = tuple([None if v is None else v.numbers_key() if v.node is None else v.key for v in values])
+        read = [None if v is None else v.numbers_key() if v.node is None else v.key for v in values]
     else:
-        read = tuple([None if v is None else v.key for v in values])
-    return op, node.domain, told, read, outputs
+        read = [None if v is None else v.key for v in values]
+    return op, node.domain, tuple(told), tuple(read), outputs

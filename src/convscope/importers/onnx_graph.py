@@ -58,8 +58,9 @@ def read_graph(model: Proto, input_shape: Proto = None, name: str = "") -> Graph
         declared = [one for one in declared if one.name in read] or declared
     if not declared:
         raise InputError("the graph has no input")
-    # Recurrent layers have positions in front of the batch.
-    fixed = 1 if any(node.op_type in RECURRENT for node in model.graph.node) else fixed_batch(declared)
+    fixed = fixed_batch(declared)
+    if fixed > 1 and any(node.op_type in RECURRENT for node in model.graph.node):
+        fixed = 1  # recurrent layers have positions in front of the batch
     if fixed == 1:
         return Reader(model, declared, filled_shapes(declared, input_shape, 0), name, 1).graph()
     try:
@@ -136,12 +137,12 @@ class Reader:
         """Read nodes one after the other, each after what it reads."""
         if depth > MAX_DEPTH:
             raise InputError(f"functions call each other more than {MAX_DEPTH} deep")
-        for node, reads, outputs in ordered(nodes, scope):
+        for node, op, reads, outputs in ordered(nodes, scope):
             self._count += 1
             if self._count > MAX_FILE_NODES or len(self.nodes) > MAX_NODES:
                 raise InputError(f"the graph has more than {MAX_NODES} layers")
             try:
-                self._node(node, reads, outputs, scope, prefix, depth)
+                self._node(node, op, reads, outputs, scope, prefix, depth)
             except ConvscopeError as error:
                 if depth and "node '" in str(error)[:6]:
                     raise
@@ -151,21 +152,23 @@ class Reader:
     def _node(
         self,
         node: Proto,
+        op: str,
         reads: tuple[str, ...],
         outputs: tuple[str, ...],
         scope: Scope,
         prefix: str,
         depth: int,
     ) -> None:
-        op, domain = node.op_type, node.domain
+        domain = node.domain
         values = tuple([scope.find(name) if name else None for name in reads])
         if op == "Identity" and domain in STANDARD and values and values[0] is not None:
             scope.values[outputs[0]] = values[0]
             return
-        function = self.functions.get((domain, op, getattr(node, "overload", ""))) if self.functions else None
-        if function is not None:
-            self._inline(function, node, values, outputs, scope, prefix, depth)
-            return
+        if self.functions:
+            function = self.functions.get((domain, op, getattr(node, "overload", "")))
+            if function is not None:
+                self._inline(function, node, values, outputs, scope, prefix, depth)
+                return
         if (
             op == "If"
             and domain in STANDARD
@@ -239,6 +242,11 @@ class Reader:
             assert aliased is not None  # noqa: S101 - plans point at inputs that are there
             scope.values[outputs[0]] = aliased
             return
+        if len(plan.steps) == 1 and not plan.more and outputs and outputs[0]:
+            step = plan.steps[0]
+            own = self._layer(label, step, values, [])
+            scope.values[outputs[0]] = Value(outputs[0], step.shape, step.dtype, own)
+            return
         made: list[str] = []
         last = len(plan.steps) - 1
         for place, step in enumerate(plan.steps):
@@ -271,8 +279,8 @@ class Reader:
     ) -> str:
         own = self.names.new(name, step.layer.title)
         weights: tuple[Weight, ...] = ()
-        if step.parts:
-            weights = tuple([w for part in step.parts for w in self._weights(values[part.index], part)])
+        for part in step.parts:
+            weights += self._weights(values[part.index], part)
         reads = (made[-1],) if from_step else tuple(
             [made[-1] if n < 0 else self._read(values[n]) for n in step.reads]
         )  # fmt: skip

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from convscope.core.network import Weight
+from convscope.core.network import MAX_LENGTH, Weight
 from convscope.errors import InputError
 from convscope.importers.onnx_values import MAX_VALUES, Array, Value, checked_shape, dtype_name, is_floating
 
-# A node with the names of what it reads and makes.
-Entry: TypeAlias = tuple[Any, tuple[str, ...], tuple[str, ...]]
+# A node, its operator, and the names of what it reads and makes.
+Entry: TypeAlias = tuple[Any, str, tuple[str, ...], tuple[str, ...]]
+
+
+_STRINGS = 8
 
 
 class Tensor:
@@ -28,15 +32,8 @@ class Tensor:
         self.dtype = dtype_name(proto.data_type)
 
     def numbers(self) -> Array | None:
-        """The numbers of a small array that lies in the file itself; None for all others."""
-        if math.prod(self.shape) > MAX_VALUES or self._proto.data_location == 1 or self.dtype == "string":
-            return None
-        from onnx import numpy_helper
-
-        try:
-            return np.asarray(numpy_helper.to_array(self._proto))
-        except (ValueError, TypeError, AttributeError, KeyError):
-            return None  # fewer or more numbers than its axes have cells
+        """The numbers, where they are few."""
+        return numbers_of(self._proto)
 
     @property
     def reshape(self) -> Any:  # noqa: ANN401 - NumPy's own method
@@ -47,6 +44,18 @@ class Tensor:
     def as_value(self, name: str, weights: tuple[Weight, ...] = ()) -> Value:
         """A constant."""
         return Value(name, self.shape, self.dtype, None, weights, self.numbers)
+
+
+def numbers_of(proto: Any) -> Array | None:  # noqa: ANN401 - a TensorProto
+    """The numbers of a small array that lies in the file itself; None for all others."""
+    if math.prod(proto.dims) > MAX_VALUES or proto.data_location == 1 or proto.data_type == _STRINGS:
+        return None
+    from onnx import numpy_helper
+
+    try:
+        return np.asarray(numpy_helper.to_array(proto))
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return None  # fewer or more numbers than its axes have cells
 
 
 class Scope:
@@ -67,7 +76,9 @@ class Scope:
         self._tensors: dict[str, Any] = {}
         if hasattr(graph, "initializer"):
             self._tensors = {t.name: t for t in graph.initializer}
-            self._tensors.update((s.values.name, s) for s in graph.sparse_initializer)
+            self.values.update(
+                (s.values.name, _sparse_value(s.values.name, s)) for s in graph.sparse_initializer
+            )
             self.declared = {v.name: v for entries in (graph.value_info, graph.output) for v in entries}
             self.uses.update(output.name for output in graph.output)
         else:
@@ -92,6 +103,10 @@ class Scope:
             return found
         return self.outer.find(name) if self.outer is not None else None
 
+    def known_names(self) -> set[str]:
+        """The names of the arrays that are known here, those around left aside."""
+        return self.values.keys() | self._tensors.keys()
+
     def knows(self, name: str) -> bool:
         """Whether there is an array of this name, without looking at it."""
         scope: Scope | None = self
@@ -103,17 +118,19 @@ class Scope:
 
 
 def _weight_value(name: str, proto: Any) -> Value:  # noqa: ANN401
-    if hasattr(proto, "indices"):  # a sparse array: its lengths stand beside its numbers
-        shape, dtype = (
-            checked_shape(f"the array {name[:80]!r}", proto.dims),
-            dtype_name(proto.values.data_type),
-        )
-        return Value(name, shape, dtype, None, (Weight(name, shape, dtype),))
-    tensor = Tensor(proto)
+    shape, dtype = tuple(proto.dims), dtype_name(proto.data_type)
+    if shape and not 0 <= min(shape) <= max(shape) <= MAX_LENGTH:
+        checked_shape(f"the array {name[:80]!r}", shape)
     # Single numbers and integers are constants of the formula, not trained.
-    trained = bool(tensor.shape) and is_floating(tensor.dtype)
-    weight = Weight(name, tensor.shape, tensor.dtype, trainable=trained, is_parameter=trained)
-    return tensor.as_value(name, (weight,))
+    trained = bool(shape) and is_floating(dtype)
+    weight = Weight(name, shape, dtype, trained, trained)
+    return Value(name, shape, dtype, None, (weight,), partial(numbers_of, proto))
+
+
+def _sparse_value(name: str, proto: Any) -> Value:  # noqa: ANN401 - a SparseTensorProto
+    """The lengths of a sparse array stand beside its numbers."""
+    shape, dtype = checked_shape(f"the array {name[:80]!r}", proto.dims), dtype_name(proto.values.data_type)
+    return Value(name, shape, dtype, None, (Weight(name, shape, dtype),))
 
 
 def ordered(nodes: Sequence[Any], scope: Scope) -> Iterator[Entry]:
@@ -124,32 +141,35 @@ def ordered(nodes: Sequence[Any], scope: Scope) -> Iterator[Entry]:
     """
     entries: list[Entry] = []
     makers: dict[str, int] = {}
-    uses, in_order = scope.uses, True
+    known = scope.known_names()
+    every: list[str] = []
+    in_order = True
     for node in nodes:
+        op = node.op_type
         reads, outputs = tuple(node.input), tuple(node.output)
+        every += reads
         for name in reads:
-            uses[name] += 1
-            if in_order and name and name not in makers and not scope.knows(name):
-                in_order = False
+            if name not in makers and name not in known:
+                in_order = in_order and (not name or scope.knows(name))
         for name in outputs:
             if name in makers:
                 raise InputError(f"two nodes make the array {name[:80]!r}")
             if name:
                 makers[name] = len(entries)
-        entries.append((node, reads, outputs))
-    _count_inner(nodes, scope)
+        entries.append((node, op, reads, outputs))
+        if op in ("If", "Loop", "Scan"):
+            _count_inner(node, scope)
+    scope.uses.update(every)
     return iter(entries) if in_order else _sorted(entries, makers, scope)
 
 
-def _count_inner(nodes: Sequence[Any], scope: Scope) -> None:
+def _count_inner(node: Any, scope: Scope) -> None:  # noqa: ANN401
     """Branches read what is around them."""
-    for node in nodes:
-        if node.op_type in ("If", "Loop", "Scan"):
-            for attribute in node.attribute:
-                for inner in attribute.g.node if attribute.type == 5 else ():
-                    scope.uses.update(inner.input)
-                if attribute.type == 5:
-                    scope.uses.update(output.name for output in attribute.g.output)
+    for attribute in node.attribute:
+        if attribute.type == 5:
+            for inner in attribute.g.node:
+                scope.uses.update(inner.input)
+            scope.uses.update(output.name for output in attribute.g.output)
 
 
 def _sorted(entries: list[Entry], makers: dict[str, int], scope: Scope) -> Iterator[Entry]:
@@ -158,15 +178,13 @@ def _sorted(entries: list[Entry], makers: dict[str, int], scope: Scope) -> Itera
         path = [] if first in done else [first]
         waiting = {first}
         while path:
-            node, reads, _ = entries[path[-1]]
+            _, op, reads, _ = entries[path[-1]]
             missing = None
             for name in reads:
                 if not name or scope.knows(name):
                     continue
                 if name not in makers:
-                    raise InputError(
-                        f"a node of type {node.op_type[:80]!r} reads {name[:80]!r}, which nothing makes"
-                    )
+                    raise InputError(f"a node of type {op[:80]!r} reads {name[:80]!r}, which nothing makes")
                 if makers[name] not in done:
                     missing = makers[name]
                     break
@@ -174,7 +192,7 @@ def _sorted(entries: list[Entry], makers: dict[str, int], scope: Scope) -> Itera
                 done.add(path[-1])
                 yield entries[path.pop()]
             elif missing in waiting:
-                circle = " ← ".join(entries[n][2][0][:40] for n in path[path.index(missing) :][:8])
+                circle = " ← ".join(entries[n][3][0][:40] for n in path[path.index(missing) :][:8])
                 raise InputError(f"nodes read each other in a circle: {circle}")
             else:
                 path.append(missing)

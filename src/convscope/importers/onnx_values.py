@@ -74,7 +74,7 @@ class Value:
         self._load = load
         self._array: Array | None = None
         # All that may decide about an operator that reads it, but for its numbers.
-        self.key = (shape, dtype, len(weights) if node is None else -1)
+        self.key = (shape, dtype, -1 if node is not None else len(weights))
 
     @property
     def is_constant(self) -> bool:
@@ -236,7 +236,7 @@ def checked_shape(told: str, shape: Sequence[int]) -> Shape:
     Raises:
         ShapeError: negative or absurd lengths.
     """
-    lengths = tuple([int(n) for n in shape])
+    lengths = tuple(shape)
     if lengths and not 0 <= min(lengths) <= max(lengths) <= MAX_LENGTH:
         told_shape = "×".join(map(str, lengths[:12]))
         raise ShapeError(f"{told} has axes of {told_shape} cells; a length may be 0 to {MAX_LENGTH}")
