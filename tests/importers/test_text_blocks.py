@@ -99,13 +99,15 @@ def test_a_block_reads_what_its_use_reads() -> None:
 
 
 def test_a_block_with_several_sources_numbers_them() -> None:
-    text = "input 3\nblock join\n  relu from in2\n  concat from relu1, in\nend\na: relu\nb: relu\nc: join from a, b"
+    block = "block join\n  relu from in2\n  concat from relu1, in\nend\n"
+    text = f"input 3\n{block}a: relu\nb: relu\nc: join from a, b"
     assert reads(text)[2:] == [("c.relu1", ("b",)), ("c.concat1", ("c.relu1", "a"))]
 
 
 def test_blocks_use_blocks_and_names_inside_stay_inside() -> None:
     text = (
-        "block inner(n)\n a: linear n\nend\nblock outer(n, again)\n a: inner n xagain\n b: add from a, a.1\nend\n"
+        "block inner(n)\n a: linear n\nend\n"
+        "block outer(n, again)\n a: inner n xagain\n b: add from a, a.1\nend\n"
         "input 3\na: outer 3, 2"
     )
     assert [name for name, _inputs in reads(text)] == ["a.a.1.a", "a.a.2.a", "a.b"]
@@ -233,7 +235,7 @@ def test_what_is_written_out_is_counted_before() -> None:
 def test_nesting_is_bounded() -> None:
     assert len(network(nested(32, 1))) == 1
     assert refusal(nested(34, 1)).startswith(
-        "line 4, column 1: blocks are used inside blocks more than 32 deep"
+        "line 8, column 1: blocks are used inside blocks more than 32 deep"
     )
 
 

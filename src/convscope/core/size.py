@@ -5,9 +5,8 @@ the larger or smaller of two. Python's operators keep it in a normal form, so th
 written for integers gives a closed form when it is run on letters. Nested floors collapse:
 ``⌊(⌊(H + a)/b⌋ + c)/d⌋ = ⌊(H + a + b·c)/(b·d)⌋`` for whole numbers b, d > 0.
 
-A size has no order of its own. Where rules ask ``n < 1`` in order to refuse, the question is
-answered when the answer is the same for every value the letters may have; else it is answered
-"no", and noted as a condition under which the rule does not refuse (see `conditions`).
+Where rules ask ``n < 1`` in order to refuse, the question is answered when the answer is the same
+for every value of the letters; else it is answered "no", and noted as a condition (`conditions`).
 """
 # ruff: noqa: ANN401 - arithmetic takes and gives ints, fractions, sizes and arrays of them
 
@@ -32,8 +31,7 @@ from convscope.errors import InputError
 if TYPE_CHECKING:
     from convscope.core.size_values import Values
 
-# The most a letter stands for when nothing else is said; pictures have no longer sides.
-LARGEST = 1_000_000
+LARGEST = 1_000_000  # what a letter stands for at most when nothing is said
 # Formulas with more terms help nobody, and their products would fill the memory.
 MAX_TERMS = 2000
 
@@ -216,6 +214,11 @@ class Size(Symbolic):
         """The term without letters."""
         return self.terms.get((), 0)
 
+    @property
+    def is_product(self) -> bool:
+        """Whether lengths are multiplied in it."""
+        return any(sum(power for _atom, power in monomial) > 1 for monomial in self.terms)
+
     @cached_property
     def bounds(self) -> tuple[float, float]:
         """Numbers that it is never below and never above; not always the nearest such numbers."""
@@ -226,10 +229,7 @@ class Size(Symbolic):
         """The size as a formula."""
         return written(self)
 
-    @property
-    def is_numeric(self) -> bool:
-        """False: letters are in it."""
-        return False
+    is_numeric = False  # letters are in it
 
     def decimal(self, digits: int) -> str:
         """No decimal value."""

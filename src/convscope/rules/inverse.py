@@ -268,7 +268,7 @@ def _found(known: dict[str, Any], unknown: str, output: int) -> tuple[int | None
         beyond = first_where(lambda value: grown(value) < output, least, most)
     if first >= beyond:
         return None, None
-    return first, None if beyond > most else beyond - 1
+    return first, None if beyond > most and unknown != "input" else beyond - 1
 
 
 def _range(unknown: str) -> tuple[int, int]:

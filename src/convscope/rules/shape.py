@@ -183,7 +183,8 @@ def _linear(layer: Linear, shapes: Sequence[Shape]) -> ShapeResult:
 
 
 def _told(shapes: Sequence[Shape]) -> str:
-    return " and ".join("×".join(map(str, shape)) for shape in dict.fromkeys(shapes))
+    written = ("×".join(f"({n})" if isinstance(n, Size) else str(n) for n in shape) for shape in shapes)
+    return " and ".join(dict.fromkeys(written))
 
 
 def _add(layer: Add, shapes: Sequence[Shape]) -> ShapeResult:  # noqa: ARG001 - a rule's signature
@@ -312,8 +313,8 @@ def output_shape(layer: Layer, shapes: Sequence[Shape]) -> ShapeResult:
         raise ShapeError(f"{type(layer).__name__}: it joins several inputs, got {len(shapes)}")
     result = rule(layer, shapes)
     for n in result.shape:
-        if isinstance(n, Size) and len(n.variables) > 1:
-            continue  # a product of lengths that were looked at one by one
+        if isinstance(n, Size) and n.is_product:
+            continue  # the lengths were looked at one by one
         if n < 1:
             raise ShapeError(f"{type(layer).__name__}: nothing is left of an input of {_told(shapes)} cells")
         if n > MAX_LENGTH:

@@ -72,16 +72,19 @@ class ValidInputs(Showable):
         Raises:
             ShapeError: no size is accepted.
         """
+        empty = next((name for name, members in self.runs.items() if members.is_empty), None)
+        if empty is not None:
+            raise ShapeError(f"no {empty} is accepted by every layer; {self._who_refuses()}")
+        return self._values()
+
+    def _values(self) -> dict[str, int]:
+        """As `example`; any value for a letter that has no accepted one."""
         found = {}
         for variable in self.network.variables:
+            usual = min(max(USUAL, variable.least), variable.most)
             members = self.runs.get(variable.name)
-            if members is None:
-                found[variable.name] = variable.least
-                continue
-            near = members.near(min(max(USUAL, variable.least), variable.most))
-            if not near:
-                raise ShapeError(f"no {variable.name} is accepted by every layer; {self._who_refuses()}")
-            found[variable.name] = near[-1]
+            near = () if members is None else members.near(usual)
+            found[variable.name] = variable.least if members is None else near[-1] if near else usual
         return found
 
     def _who_refuses(self) -> str:
@@ -97,7 +100,7 @@ class ValidInputs(Showable):
         members = self.runs[name]
         end = min(members.start + members.period, members.most) if members.residues else members.most
         numbers = np.arange(members.least, min(end, members.least + 100_000) + 1)
-        others = {other: found for other, found in self.example_or_none().items() if other != name}
+        others = {other: found for other, found in self._values().items() if other != name}
         sweep = self.network.evaluate(**{name: numbers}, **({} if self.square else others))
         first = 0
         for place in range(1, len(numbers) + 1):
@@ -106,13 +109,6 @@ class ValidInputs(Showable):
                 if layer is not None:
                     yield Refusal(name, int(numbers[first]), int(numbers[place - 1]), layer)
                 first = place
-
-    def example_or_none(self) -> dict[str, int]:
-        """As `example`, without the letters that have no accepted value."""
-        try:
-            return self.example()
-        except ShapeError:
-            return {v.name: min(max(USUAL, v.least), v.most) for v in self.network.variables}
 
     def told(self, name: str) -> tuple[str, ...]:
         """What is true of one letter, in sentences."""
