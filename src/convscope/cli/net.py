@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +179,7 @@ def _show(result: Showable, make_facts: Callable[[], dict[str, Any]], given: dic
     if given["as_csv"]:
         content = to_csv(make_facts()["rows"])
         if output is None or str(output) == "-":
-            click.get_binary_stream("stdout").write(content.encode())
+            sys.stdout.buffer.write(content.encode())  # UTF-8 whatever the locale says
         else:
             click.echo(f"wrote {write_whole(output, content)}")
     elif given["as_json"]:

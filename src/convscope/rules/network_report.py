@@ -280,7 +280,7 @@ def _lint(network: Network) -> tuple[Block, ...]:
     blocks: list[Block] = []
     for entry in shown:
         blocks += [
-            Finding("warning", entry.evidence),
+            Finding("warning", text(Code(entry.layer), ": ", *entry.evidence)),
             Paragraph(text(*entry.consequence, " ", *entry.remedy)),
         ]
     if len(found) > len(shown):

@@ -66,7 +66,10 @@ class Box:
 
 def brief_words(row: Row) -> str:
     """A layer as a line of a network's text has it, about: conv 11×11, 96, stride 4."""
-    words = row.words
+    return _briefly(row.words)
+
+
+def _briefly(words: str) -> str:
     for long, short in SHORTER:
         words = words.replace(long, short)
     return words
@@ -96,7 +99,7 @@ def boxes_of(network: Network) -> list[Box]:
         before = home.get(row.inputs[0], "") if row.inputs else ""
         if _follows(row, readers, found.get(before)):
             home[row.name] = before
-            followers.setdefault(before, []).append(row.op)
+            followers.setdefault(before, []).append(_briefly(row.op))
             continue
         home[row.name] = row.name
         reads = tuple(dict.fromkeys(home[name] for name in row.inputs))

@@ -199,8 +199,8 @@ def _box(place: _Place) -> Part:
     name, shape = shortened(box.name, 24), shape_words(box.shape)
     labels = (
         Label((inner, top + 14), name, "start", 10, is_strong=True),
-        Label((inner, top + 27), shortened(box.words, 29), "start", 9.5),
-        Label((inner, top + 40), shortened(f"{shape}  {box.followed_by}", 31), "start", 9.5, is_quiet=True),
+        Label((inner, top + 27), shortened(box.words, 28), "start", 9.5),
+        Label((inner, top + 40), shortened(f"{shape}  {box.followed_by}", 28), "start", 9.5, is_quiet=True),
     )
     return Part(box.title, (*lines, *labels))
 
