@@ -6,15 +6,17 @@ import io
 import json
 import math
 import os
+import random
 import sys
 import zipfile
+from collections import Counter
 
 import pytest
 
 import convscope as cs
 from convscope.core.operators import Attention, Recurrent, Unknown
 from convscope.core.pointwise import Softmax
-from convscope.errors import InputError, ShapeError, UnsupportedError
+from convscope.errors import ConvscopeError, InputError, ShapeError, UnsupportedError
 from convscope.importers import keras_file
 
 
@@ -284,6 +286,55 @@ def test_models_nested_in_each_other(read):
         model = sequential(start(4), {**model, "config": {**model["config"], "name": "m"}})
     with pytest.raises(InputError, match="models are nested more than 30 deep"):
         read(model)
+
+
+def test_spoilt_configurations_give_one_error_or_a_network(read):
+    whole = functional(
+        [
+            start(8, 9, 4),
+            after(layer("Conv2D", "c", filters=4, kernel_size=[3, 3], strides=[1, 2]), [tensor("image")]),
+            after(layer("MaxPooling2D", "p", pool_size=2, strides=None), [tensor("c")]),
+            after(layer("Reshape", "r", target_shape=[-1, 4]), [tensor("p")]),
+            after(layer("MultiHeadAttention", "m", num_heads=2, key_dim=3), [tensor("r"), tensor("r")]),
+            after(layer("Concatenate", "j", axis=-1), [[tensor("m"), tensor("r")]]),
+        ],
+        ["j"],
+    )
+    values = [
+        None,
+        -1,
+        0,
+        1.5,
+        "x",
+        [],
+        {},
+        [1, 2],
+        10**15,
+        True,
+        "same",
+        [[1, 2], [3, 4]],
+        {"class_name": "X"},
+    ]
+    chosen, outcomes = random.Random(2), Counter()  # noqa: S311 - the same each time
+    for _ in range(300):
+        config = json.loads(json.dumps(whole))
+        for _ in range(chosen.randint(1, 3)):
+            place, key = chosen.choice(list(places(config)))
+            place[key] = chosen.choice(values)
+        try:
+            read(config)
+            outcomes["read"] += 1
+        except ConvscopeError:
+            outcomes["refused"] += 1
+    assert min(outcomes["read"], outcomes["refused"]) > 20
+
+
+def places(value):
+    """Every place of a structure where something else could stand."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield value, key
+        if isinstance(inner, dict | list):
+            yield from places(inner)
 
 
 # --- made by Keras ----------------------------------------------------------------------------

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import random
+import subprocess
+import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 import convscope as cs
 from convscope.core.operators import Attention, Embedding, MatMul, Recurrent, Unknown
 from convscope.core.structural import Linear
-from convscope.errors import InputError, ShapeError, UnsupportedError
+from convscope.errors import ConvscopeError, InputError, ShapeError, UnsupportedError
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 # Parameters and multiply-adds, where a paper, a library or a count by hand says them too.
@@ -486,6 +490,36 @@ def test_cut_files_when_weights_are_skipped(conv_proto, tmp_path, monkeypatch, c
     path.write_bytes(conv_proto.SerializeToString()[:-cut])
     with pytest.raises(InputError, match=f"^{path}: "):
         cs.network(path)
+
+
+def test_spoilt_files_give_one_error_or_a_network(tmp_path):
+    whole = (LIGHT / "light_squeezenet.onnx").read_bytes()
+    chosen = random.Random(5)  # noqa: S311 - the same each time
+    outcomes = Counter()
+    for _ in range(150):
+        content = bytearray(whole)
+        for _ in range(chosen.randint(1, 6)):
+            content[chosen.randrange(len(content))] = chosen.randrange(256)
+        path = tmp_path / "spoilt.onnx"
+        path.write_bytes(content)
+        try:
+            cs.network(path)
+            outcomes["read"] += 1
+        except ConvscopeError as error:
+            assert str(error).startswith(f"{path}: ")  # noqa: PT017 - either outcome is right
+            outcomes["refused"] += 1
+    assert min(outcomes["read"], outcomes["refused"]) > 5
+
+
+def test_reading_loads_neither_torch_nor_keras():
+    code = (
+        "import sys, convscope as cs; net = cs.network(sys.argv[1]); net.rows[-1].explain(); "
+        "assert 'onnx' in sys.modules; "
+        "print([name for name in ('torch', 'keras', 'tensorflow') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, str(LIGHT / "light_squeezenet.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    assert done.stdout == "[]\n"
 
 
 def test_circles_and_loose_ends():

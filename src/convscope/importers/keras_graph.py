@@ -86,7 +86,7 @@ class Reader:
     def _input_shapes(self, model: Config, entries: list[Config]) -> dict[str, tuple[Shape, str, str]]:
         """Shape, dtype and the first reader's class of each input, by its name."""
         options = _options(model)
-        found: dict[str, tuple[Sequence[Any], str]] = {}
+        found: dict[str, tuple[Any, str]] = {}
         readers = [e["class_name"] for e in entries if e["class_name"] != "InputLayer"]
         wanted = {ref[0] for ref in _references(options.get("input_layers"))}
         for entry in entries:
@@ -103,7 +103,7 @@ class Reader:
                 or options.get("build_input_shape")
                 or (built.get("input_shape") if isinstance(built, dict) else None)
             )
-            found["input"] = (shape if isinstance(shape, list) else [], "float32")
+            found["input"] = (shape, "float32")
         chosen = _chosen(list(found), self.given)
         reader = readers[0] if readers else ""
         return {
@@ -150,8 +150,8 @@ class Reader:
         for entry, number, (positional, named) in _in_order(entries, set(known)):
             outputs = self.layer(
                 entry,
-                [known[ref] for ref in positional],
-                {key: known[refs[0]] for key, refs in named.items()},
+                [_known(known, ref) for ref in positional],
+                {key: _known(known, refs[0]) for key, refs in named.items()},
                 prefix,
                 number,
                 trainable=trainable,
@@ -209,7 +209,17 @@ class Reader:
             pass
         except ConvscopeError as error:
             raise error.within(f"layer '{self.builder.names.shown(label)}'") from None
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError):
+            told = f"layer '{self.builder.names.shown(label)}': its options are not such as Keras writes"
+            raise InputError(told) from None
         return [_shown(call)]
+
+
+def _known(known: Mapping[Reference, Held], reference: Reference) -> Held:
+    found = known.get(reference)
+    if found is None:
+        raise InputError(f"the layer {shown(reference[0])} has no output {reference[2]}")
+    return found
 
 
 def _shown(call: Call) -> Held:
@@ -294,7 +304,7 @@ def _reference(value: Any) -> Reference | None:  # noqa: ANN401
         isinstance(value, list)
         and len(value) in (3, 4)
         and isinstance(value[0], str)
-        and all(isinstance(n, int) for n in value[1:3])
+        and all(type(n) is int for n in value[1:3])
     ):
         return value[0], value[1], value[2]
     return None
@@ -309,7 +319,7 @@ def _arguments(call: Any, names: set[str]) -> Arguments:  # noqa: ANN401
             str(key): refs for key, value in named.items() if (refs := _references(value))
         }
     positional, keywords = [], {}
-    calls = [call] if _reference(call) else call if isinstance(call, list) else list(call or ())
+    calls = [call] if _reference(call) else call if isinstance(call, list) else []
     for part in calls:
         ref = _reference(part)
         if ref is None:
@@ -394,9 +404,10 @@ def _chosen(names: list[str], given: Any) -> dict[str, Sequence[int]]:  # noqa: 
     return dict(zip(names, shapes, strict=False))
 
 
-def _filled(name: str, declared: Sequence[Any], given: Sequence[int] | None) -> Shape:
+def _filled(name: str, declared: Any, given: Sequence[int] | None) -> Shape:  # noqa: ANN401
     """The shape of one item in Keras's order."""
-    axes = list(declared)[1:]
+    declared = declared if isinstance(declared, list) else []
+    axes = declared[1:]
     if given is not None:
         shape = checked(f"input_shape of '{name}'", tuple(given))
         for order in (shape, (*shape[1:], *shape[:1])):

@@ -15,6 +15,8 @@ from convscope.rules.operator_shape import broadcast
 
 def _alike(call: Call, held: Sequence[Held]) -> list[Held]:
     """All arrays held as the first of the largest rank is."""
+    if not held:
+        raise ShapeError(f"{call.kind}: it reads nothing")
     lead = max(held, key=lambda one: len(one.known()))
     return [call.builder.turned(one, moved=lead.moved) for one in held]
 
@@ -28,8 +30,6 @@ def merged(op: str) -> Callable[[Call], Held]:
 
     def rule(call: Call) -> Held:
         held = _alike(call, _given(call))
-        if not held:
-            raise ShapeError(f"{call.kind}: it reads nothing")
         shape: Shape = broadcast([one.known() for one in held])
         moved = held[0].moved if len(held) == 1 else any(one.moved for one in held) and len(shape) > 1
         same = all(one.known() == shape for one in held)

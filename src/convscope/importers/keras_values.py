@@ -141,11 +141,11 @@ class Call:
             raise InputError(f"{self.kind}: {name}={shown(found)} is not {count} integers")
         return tuple(entries)
 
-    def first(self) -> Held:
-        """The first array."""
-        if not self.inputs:
-            raise InputError(f"{self.kind}: it reads nothing")
-        return self.inputs[0]
+    def first(self, index: int = 0) -> Held:
+        """An array that must be given."""
+        if index >= len(self.inputs):
+            raise InputError(f"{self.kind}: it is given {len(self.inputs)} arrays, too few")
+        return self.inputs[index]
 
     def weight(self, name: str, *shape: int, trained: bool = True) -> Weight:
         """An array of the layer; one that is not trained by design is no parameter."""
@@ -189,7 +189,7 @@ class Call:
 
     def spatial(self, rank: int, index: int = 0) -> Held:
         """An array as a layer of this many spatial axes takes it: channels in front."""
-        held = self.inputs[index]
+        held = self.first(index)
         if len(held.known()) != rank + 1:
             raise ShapeError(
                 f"{self.kind}: it needs {rank} spatial axes and channels, got an array of "
@@ -199,7 +199,7 @@ class Call:
 
     def plain(self, index: int = 0) -> Held:
         """An array with its axes in Keras's order."""
-        return self.builder.turned(self.inputs[index], moved=False)
+        return self.builder.turned(self.first(index), moved=False)
 
     def axis(self, name: str, default: int, rank: int) -> int:
         """An axis of an item, counted from the front; files count the batch axis too."""

@@ -17,7 +17,7 @@ from convscope.importers.onnx_folding import folded, shape_part
 from convscope.importers.onnx_inputs import Declared, filled_shapes, fixed_batch, graph_input
 from convscope.importers.onnx_names import Names
 from convscope.importers.onnx_operators import STANDARD, plan_of
-from convscope.importers.onnx_scope import Scope, ordered
+from convscope.importers.onnx_scope import Scope, check_text, ordered
 from convscope.importers.onnx_values import (
     Array,
     Call,
@@ -58,6 +58,7 @@ def read_graph(model: Proto, input_shape: Proto = None, name: str = "") -> Graph
         declared = [one for one in declared if one.name in read] or declared
     if not declared:
         raise InputError("the graph has no input")
+    check_text([*(one.name for one in declared), *(output.name for output in model.graph.output)])
     fixed = fixed_batch(declared)
     if fixed > 1 and any(node.op_type in RECURRENT for node in model.graph.node):
         fixed = 1  # recurrent layers have positions in front of the batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -143,11 +143,13 @@ def ordered(nodes: Sequence[Any], scope: Scope) -> Iterator[Entry]:
     makers: dict[str, int] = {}
     known = scope.known_names()
     every: list[str] = []
+    told: list[str] = []
     in_order = True
     for node in nodes:
         op = node.op_type
         reads, outputs = tuple(node.input), tuple(node.output)
         every += reads
+        told += (op, node.name, node.domain, *outputs)
         for name in reads:
             if name not in makers and name not in known:
                 in_order = in_order and (not name or scope.knows(name))
@@ -159,8 +161,22 @@ def ordered(nodes: Sequence[Any], scope: Scope) -> Iterator[Entry]:
         entries.append((node, op, reads, outputs))
         if op in ("If", "Loop", "Scan"):
             _count_inner(node, scope)
+    check_text([*every, *told])
     scope.uses.update(every)
     return iter(entries) if in_order else _sorted(entries, makers, scope)
+
+
+def check_text(names: Iterable[object]) -> None:
+    """Refuse names that are no text: what is no UTF-8 comes from the parser as bytes.
+
+    Raises:
+        InputError: with the first such name.
+    """
+    try:
+        "".join(names)  # type: ignore[arg-type]  # which is what is tried
+    except TypeError:
+        wrong = next(name for name in names if not isinstance(name, str))
+        raise InputError(f"the name {wrong!r:.80} in the file is no text") from None
 
 
 def _count_inner(node: Any, scope: Scope) -> None:  # noqa: ANN401

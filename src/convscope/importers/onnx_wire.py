@@ -16,6 +16,8 @@ from convscope.errors import InputError
 # A message no longer than this is copied whole.
 SMALL = 4096
 MAX_DEPTH = 64
+# One message has no more fields than this; a file made of nothing but tiny ones would take hours.
+MAX_FIELDS = 2_000_000
 
 # For each message: the number of a field that holds a message -> that message's kind.
 _WITHIN: dict[str, dict[int, str]] = {
@@ -53,7 +55,9 @@ def _stripped(data: mmap.mmap, start: int, end: int, kind: str, most: int, depth
     if depth > MAX_DEPTH:
         raise InputError(f"messages lie more than {MAX_DEPTH} deep in each other")
     within, nodes = _WITHIN[kind], 0
-    for number, wire, begin, content, stop in _fields(data, start, end):
+    for count, (number, wire, begin, content, stop) in enumerate(_fields(data, start, end)):
+        if count > MAX_FIELDS:
+            raise InputError(f"a message has more than {MAX_FIELDS} fields")
         if kind == "tensor" and number in _NUMBERS and stop - content > SMALL:
             continue
         inner = within.get(number) if wire == 2 else None
