@@ -93,7 +93,7 @@ def test_strict_ends_with_status_1_where_anything_is_found() -> None:
     found = run("net", "-", "--strict", "--json", stdin=bad)
     assert found.status == 1
     assert {"stride_gap"} <= {entry["kind"] for entry in json.loads(found.out)["findings"]}
-    good = "input 3x33x33\nc: conv 3x3, 8, padding 1\nrelu\nd: conv 3x3, 8, padding 1\nrelu\ne: conv 3x3, 8, padding 1"
+    good = "input 3x33x33\nc: conv 3x3, 8, padding 1\nrelu\nd: conv 3x3, 8, padding 1"
     assert run("net", "-", "--strict", stdin=good).status == 0
     assert run("net", "-", "--strict", "--object-size", "500", stdin=good).status == 1
 
@@ -143,3 +143,11 @@ def test_the_sign_of_life_waits_and_goes_away(monkeypatch) -> None:
         while "reading" not in shown.getvalue() and time.monotonic() < deadline:
             time.sleep(0.01)
     assert "reading" in shown.getvalue()
+
+
+def test_letters_are_filled_in_by_the_shape_of_the_input() -> None:
+    text = "input 3xHxW\nc: conv 3x3, 8, stride 2\n"
+    assert facts("--input", "3x33x65", stdin=text)["rows"][0]["output_shape"] == [8, 16, 32]
+    assert "⌊(H − 5)/2⌋ + 1 ≥ 0" in run("net", "-", stdin=text).out
+    assert refused("net", "-", "--input", "1x33x65", stdin=text).startswith("the input is 3×H×W; 1×33×65")
+    assert refused("net", "-", "--input", "3x33x65", stdin=TEXT).startswith("--input is for networks")

@@ -13,7 +13,15 @@ import click
 import convscope as cs
 from convscope.cli import net_facts as facts
 from convscope.cli.net_values import read_field, read_shape, read_sweep
-from convscope.cli.output import digits_option, emit, emit_json, json_option, output_option, to_option
+from convscope.cli.output import (
+    TERMINAL,
+    digits_option,
+    emit,
+    emit_json,
+    json_option,
+    output_option,
+    to_option,
+)
 from convscope.cli.progress import Waiting
 from convscope.cli.values import reading, standard_input
 from convscope.errors import InputError
@@ -22,6 +30,7 @@ from convscope.render.files import write_whole
 from convscope.show import Showable
 
 CHECK_FAILED = 1
+ON_SCREEN = ("costs", "fields", "memory", "lint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +154,9 @@ def command(file: str, **given: Any) -> int:  # noqa: ANN401 - options by name
         if view is None and not (given["as_json"] or given["as_csv"] or given["output"] or given["to"]):
             return 0
     if view is None:
-        _show(network, network.facts, given)
+        # A screen has no room for every derivation; a page has, and --layer shows one.
+        to_screen = given["to"] in (None, TERMINAL) and given["output"] is None
+        _show(network.report(*ON_SCREEN) if to_screen else network, network.facts, given)
         return 0
     with Waiting("working"):
         found = view.result(network, given)
@@ -171,7 +182,15 @@ def _view(given: dict[str, Any]) -> View | None:
 
 
 def _read(file: str, input_shape: Any) -> cs.Network:  # noqa: ANN401 - a shape or None
-    return cs.network(f"{standard_input()}\n" if file == "-" else Path(file), input_shape)
+    is_text = file == "-" or Path(file).suffix.lower() in {".txt", ".net"}
+    source = f"{standard_input()}\n" if file == "-" else Path(file)
+    if not is_text or input_shape is None:
+        return cs.network(source, input_shape)
+    network = cs.network(source)
+    if not network.graph.variables:
+        raise InputError("--input is for networks that leave their input open; this one says its own")
+    found: cs.Network = network.at_shape(input_shape)  # type: ignore[attr-defined]  # letters have it
+    return found
 
 
 def _show(result: Showable, make_facts: Callable[[], dict[str, Any]], given: dict[str, Any]) -> None:

@@ -57,7 +57,9 @@ class NetworkReport(Showable):
     parts: tuple[str, ...]
 
     def document(self) -> Document:
-        """The inputs, then each part."""
+        """The inputs, then each part; a network in letters has one form, whatever the parts."""
+        if self.network.graph.variables:
+            return self.network.document()
         called = (" of ", Code(self.network.graph.name)) if self.network.graph.name else (" of a network",)
         only_sizes = set(self.parts) <= {"sizes", "derivations"}
         blocks = [block for part in self.parts for block in PARTS[part](self.network)]

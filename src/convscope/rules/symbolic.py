@@ -153,6 +153,25 @@ class SymbolicNetwork(Network):
         )
         return Network(Graph(inputs, self.graph.nodes, self.graph.outputs, self.graph.name))
 
+    def at_shape(self, shape: Shape) -> Network:
+        """The network with the lengths of one item of its first input: ``net.at_shape((3, 224, 224))``.
+
+        Raises:
+            InputError: a shape of other axes, or a length that is not open and differs.
+        """
+        written = self.graph.inputs[0].shape
+        fits = len(shape) == len(written) and all(
+            isinstance(known, Size) or known == n for known, n in zip(written, shape, strict=False)
+        )
+        if not fits:
+            told, given = ("×".join(map(str, lengths)) for lengths in (written, shape))
+            raise InputError(f"the input is {told}; {given} does not fit it")
+        letters: dict[str, int] = {}
+        for known, n in zip(written, shape, strict=True):
+            if isinstance(known, Size) and letters.setdefault(str(known), n) != n:
+                raise InputError(f"{known} is {letters[str(known)]} and {n}; it has one value")
+        return self.at(**letters)
+
     def evaluate(self, **letters: Any) -> Sweep:  # noqa: ANN401 - an int or an array of integers each
         """Every size and cost for many values of the letters at once: one array operation a formula.
 
