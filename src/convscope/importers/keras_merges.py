@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from convscope.core.layer import Layer
 from convscope.core.network import Shape
-from convscope.core.operators import Elementwise, MatMul, Rearrange
+from convscope.core.operators import Elementwise, MatMul, Rearrange, Reduce
 from convscope.core.structural import Add, Concat
 from convscope.errors import ShapeError
 from convscope.importers.keras_values import Call, Held, NotKnownError
@@ -88,6 +88,44 @@ def moved_as_told(op: str) -> Callable[[Call], Held]:
     return rule
 
 
+def reduced_as_told(op: str) -> Callable[[Call], Held]:
+    """Axes summed or averaged: which are left, the file tells by the shape of the result."""
+
+    def rule(call: Call) -> Held:
+        held = call.plain()
+        if call.declared is None:
+            raise NotKnownError(call.kind)
+        kept = [length for length in call.declared if length > 1]
+        return call.make(Reduce(op, call.declared, whole=len(kept) < 2), [held], call.declared)
+
+    return rule
+
+
+def product(call: Call) -> Held:
+    """A matrix product of two arrays."""
+    a, b = call.plain(0), call.plain(1)
+    if call.declared is None or not a.known():
+        raise NotKnownError(call.kind)
+    return call.make(MatMul(call.declared, a.known()[-1]), [a, b], call.declared)
+
+
+# What TensorFlow's functions between layers do (Keras 2), by the last word of their names.
+_FUNCTIONS = {
+    "add": "add", "multiply": "multiply", "subtract": "subtract", "truediv": "divide",
+    "divide": "divide", "maximum": "maximum", "minimum": "minimum", "sigmoid": "sigmoid", "tanh": "tanh",
+    "exp": "exp", "sqrt": "sqrt", "square": "square", "abs": "abs", "clip_by_value": "clip", "silu": "silu",
+    "swish": "silu", "gelu": "gelu", "relu6": "relu6", "cast": "cast", "stop_gradient": "identity",
+}  # fmt: skip
+
+
+def function(call: Call) -> Held:
+    """A function of TensorFlow's, by its name; those that change the shape are shown as they are."""
+    op = _FUNCTIONS.get(str(call.option("function", "")).rpartition(".")[2])
+    if op is None:
+        raise NotKnownError(call.kind)
+    return merged(op)(call)
+
+
 MERGES: dict[str, Callable[[Call], Held]] = {
     "Add": merged("add"),
     "Subtract": merged("subtract"),
@@ -97,6 +135,12 @@ MERGES: dict[str, Callable[[Call], Held]] = {
     "Minimum": merged("minimum"),
     "Concatenate": concatenate,
     "Dot": dot,
+    "Matmul": product,
+    "TFOpLambda": function,
+    **{
+        kind: reduced_as_told(kind.lower())
+        for kind in ("Mean", "Sum", "Max", "Min", "Prod", "Argmax", "Argmin", "Amax", "Amin")
+    },
     # What Keras 3 writes for x * y and the like.
     **{
         kind: operation(op)
