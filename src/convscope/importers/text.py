@@ -7,6 +7,9 @@ Reading is in three parts: a line becomes tokens and they a statement by the tab
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from convscope.core.layer import Layer
@@ -35,12 +38,25 @@ def read_network(text: str, name: str = "") -> Network:
     >>> read_network("input 3x32x32\nconv 5x5, 6\nmaxpool 2")["pool1"].output_shape
     (6, 14, 14)
     """
-    graph = read_graph(text, name)
-    if graph.variables:
-        from convscope.rules.symbolic import SymbolicNetwork
+    with _collection_paused():
+        graph = read_graph(text, name)
+        if graph.variables:
+            from convscope.rules.symbolic import SymbolicNetwork
 
-        return SymbolicNetwork(graph)
-    return Network(graph)
+            return SymbolicNetwork(graph)
+        return Network(graph)
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """No search for circles of garbage meanwhile: all that is made here stays, and there is much of it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def read_file(path: Path) -> Network:

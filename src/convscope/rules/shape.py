@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from convscope.core import pointwise
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Derivation, Step
 from convscope.core.document import text
-from convscope.core.expression import Expression, equation, sizes
+from convscope.core.expression import Expression, Number, equation, sizes
 from convscope.core.layer import MAX_RANK, Axes, Layer, PaddingLike
 from convscope.core.network import MAX_LENGTH, Shape
 from convscope.core.operators import Operator
@@ -101,7 +102,7 @@ def _conv(layer: Conv, shapes: Sequence[Shape]) -> ShapeResult:
     spatial = _spatial(layer, shapes[0])
     check_channels(layer, shapes[0][0])
     axes = window_axes(layer, spatial)
-    why = text("Channels: one for each of the ", layer.out_channels, " kernels.")
+    why = ("Channels: one for each of the ", Number(Fraction(layer.out_channels)), " kernels.")
     return ShapeResult((layer.out_channels, *(axis.size for axis in axes)), why, axes)
 
 

@@ -198,13 +198,38 @@ def window_axes(layer: Conv | MaxPool | AvgPool | LpPool, spatial: Sequence[int]
         ShapeError: a kernel larger than the padded input, or padding that its mode cannot fill.
     """
     layer = layer.for_rank(len(spatial))
+    key = _axes_key(layer, spatial)
+    known = None if key is None else _known_axes.get(key)
+    if known is None:
+        known = tuple(_window_axes(layer, spatial))
+        if key is not None:
+            if len(_known_axes) >= MAX_KNOWN:
+                _known_axes.clear()
+            _known_axes[key] = known
+    return known
+
+
+# Deep networks look through the same few windows at maps of the same few sizes.
+MAX_KNOWN = 10_000
+_known_axes: dict[tuple[object, ...], tuple[Axis, ...]] = {}
+
+
+def _axes_key(layer: Conv | MaxPool | AvgPool | LpPool, spatial: Sequence[int]) -> tuple[object, ...] | None:
+    """All that the axes follow from; None for sizes in letters, of which rules must be asked each time."""
+    if any(type(n) is not int for n in spatial):
+        return None
+    mode = getattr(layer, "padding_mode", None), getattr(layer, "ceil_mode", None)
+    return type(layer), layer.kernel_size, layer.stride, layer.padding, layer.dilation, mode, tuple(spatial)
+
+
+def _window_axes(layer: Conv | MaxPool | AvgPool | LpPool, spatial: Sequence[int]) -> list[Axis]:
     axes: list[Axis] = []
     for axis, n in enumerate(spatial):
         options = (layer.kernel_size, layer.stride, layer.dilation, layer.padding)
         as_before = axis > 0 and all(o == "same" or o[axis] == o[axis - 1] for o in (spatial, *options))
         # Most layers are square: what holds for one axis then holds for the next.
         axes.append(axes[-1] if as_before else _window_axis(layer, axis, n))
-    return tuple(axes)
+    return axes
 
 
 def _window_axis(layer: Conv | MaxPool | AvgPool | LpPool, axis: int, n: int) -> Axis:
