@@ -166,7 +166,11 @@ def test_networks_are_equal_by_what_they_are() -> None:
 
 
 def test_layers_that_keep_the_shape_have_no_section_of_their_own(alexnet: Network) -> None:
-    titles = [str(block.title) for block in alexnet.report("derivations").document().blocks if isinstance(block, Section)]
+    titles = [
+        str(block.title)
+        for block in alexnet.report("derivations").document().blocks
+        if isinstance(block, Section)
+    ]
     assert len(titles) == len(ALEXNET_SIZES)
     assert not any("relu" in title for title in titles)
 

@@ -101,7 +101,7 @@ PREAMBLE = r"""\documentclass[11pt,a4paper,fleqn]{article}
   \else\usebox{\fittedbox}\fi}
 \newlength{\sharelength}
 \newcommand{\shareofwhole}[2]{\setlength{\sharelength}{3em}%
-  \textcolor{blue!60!black}{\rule{#1\sharelength}{1.2ex}}~#2}
+  \makebox[\sharelength][l]{\textcolor{blue!60!black}{\rule{#1\sharelength}{1.2ex}}}~#2}
 \newcommand{\fractionstrut}{\rule[-1.7ex]{0pt}{4.8ex}}
 \newcommand{\finding}[3]{\par\fcolorbox{#1}{#1!6}{%
   \parbox{\dimexpr\linewidth-2\fboxsep-2\fboxrule\relax}{\textcolor{#1}{\textbf{#2}}\quad #3}}\par}
