@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.importers.onnx_values import MAX_VALUES, Array, Call, NotKnownError, dtype_name
+from convscope.importers.onnx_values import MAX_VALUES, Array, Call, NotKnownError, dtype_name, one_item
 
 _NUMPY = {"bfloat16": "float32"}
 
@@ -144,8 +144,9 @@ def _stretched(function: Callable[..., Any]) -> Callable[..., Any]:
     return rule
 
 
-def _expand(call: Call, x: Array, shape: Array) -> Array:  # noqa: ARG001
-    target = _limited(np.broadcast_shapes(x.shape, tuple(shape.tolist())))
+def _expand(call: Call, x: Array, shape: Array) -> Array:
+    written = one_item(call, shape.tolist(), x.shape)
+    target = _limited(np.broadcast_shapes(x.shape, tuple(written)))
     return np.broadcast_to(x, target).copy()
 
 

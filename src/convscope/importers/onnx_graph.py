@@ -9,7 +9,7 @@ from convscope.core.network import MAX_NODES, Graph, Input, Node, Shape, Weight
 from convscope.core.operators import Source
 from convscope.core.pointwise import Identity
 from convscope.core.structural import Linear
-from convscope.errors import ConvscopeError, InputError, UnsupportedError
+from convscope.errors import ConvscopeError, InputError, ShapeError, UnsupportedError
 from convscope.importers.onnx_attributes import attributes_of, call_key
 from convscope.importers.onnx_constants import MAX_DEPTH, captured, constant, filled, names_read, parts_of
 from convscope.importers.onnx_file import MAX_FILE_NODES
@@ -60,12 +60,13 @@ def read_graph(model: Proto, input_shape: Proto = None, name: str = "") -> Graph
         raise InputError("the graph has no input")
     check_text([*(one.name for one in declared), *(output.name for output in model.graph.output)])
     fixed = fixed_batch(declared)
-    if fixed > 1 and any(node.op_type in RECURRENT for node in model.graph.node):
-        fixed = 1  # recurrent layers have positions in front of the batch
+    if fixed > 1 and any(len(one.axes or ()) < 4 for one in declared):
+        # Recurrent layers have positions in front of the batch.
+        fixed = 1 if any(node.op_type in RECURRENT for node in model.graph.node) else fixed
     if fixed == 1:
         return Reader(model, declared, filled_shapes(declared, input_shape, 0), name, 1).graph()
     try:
-        return Reader(model, declared, filled_shapes(declared, input_shape, 1), name, 1).graph()
+        return Reader(model, declared, filled_shapes(declared, input_shape, 1), name, 1, fixed).graph()
     except ConvscopeError:
         return Reader(model, declared, filled_shapes(declared, input_shape, 0), name, fixed).graph()
 
@@ -79,14 +80,22 @@ class Reader:
         shapes: theirs, the batch axis among them.
         name: of the network.
         batch: the length of the batch axis.
+        baked: the length that the file is written for.
     """
 
     def __init__(
-        self, model: Proto, declared: Sequence[Declared], shapes: dict[str, Shape], name: str, batch: int
+        self,
+        model: Proto,
+        declared: Sequence[Declared],
+        shapes: dict[str, Shape],
+        name: str,
+        batch: int,
+        baked: int = 1,
     ) -> None:
         self.model = model
         self.name = name
         self.batch = batch
+        self.baked = baked
         self.opset = {o.domain: int(o.version) for o in model.opset_import}
         for domain in STANDARD:
             if self.opset.get(domain, OLDEST_READ) < OLDEST_READ:
@@ -123,6 +132,7 @@ class Reader:
             value = self.scope.find(output.name)
             if value is None:
                 raise InputError(f"the output {output.name[:80]!r} is made by no node")
+            self._check_one_item(output, value)
             outputs[self._read(value)] = None
         made = {node.name for node in self.nodes}
         for name in [name for name in outputs if name not in made]:
@@ -131,6 +141,19 @@ class Reader:
             self.nodes.append(node)
             outputs = {(node.name if known == name else known): None for known in outputs}
         return Graph(tuple(self.inputs), tuple(self.nodes), tuple(outputs), self.name)
+
+    def _check_one_item(self, output: Proto, value: Value) -> None:
+        """Refuse a reading for one item whose outputs are not those of several items, divided by how many."""
+        told = Declared(output).axes if self.baked > 1 else None
+        if told is None or value.shape is None or not all(isinstance(n, int) and n > 0 for n in told):
+            return
+        differing = [pair for pair in zip(told, value.shape, strict=False) if pair[0] != pair[1]]
+        if (
+            len(told) != len(value.shape)
+            or any(n != own * self.baked for n, own in differing[:1])
+            or differing[1:]
+        ):
+            raise ShapeError(f"the sizes in the file are for {self.baked} items together")
 
     # --- nodes --------------------------------------------------------------------------------
 
@@ -216,6 +239,7 @@ class Reader:
             tuple(self._declared(name, scope) for name in outputs),
             self._opset(node.domain, scope),
             self.item,
+            self.baked,
         )
 
     def _opset(self, domain: str, scope: Scope) -> int:

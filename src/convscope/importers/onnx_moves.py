@@ -19,6 +19,7 @@ from convscope.importers.onnx_values import (
     checked_axis,
     checked_shape,
     dtype_name,
+    one_item,
 )
 from convscope.rules.operator_shape import broadcast
 
@@ -44,6 +45,7 @@ def reshape(call: Call) -> Plan:
         if any(n == 0 and place >= len(before) for place, n in enumerate(target)):
             raise ShapeError(f"Reshape: {_told(target)} keeps an axis that {_told(before)} does not have")
         target = [before[place] if n == 0 else n for place, n in enumerate(target)]
+    target = one_item(call, target, before)
     if target.count(-1) == 1:
         known = math.prod(n for n in target if n != -1)
         left, rest = divmod(math.prod(before), known) if known else (0, 0)
@@ -107,8 +109,8 @@ def unsqueeze(call: Call) -> Plan:
 
 def expand(call: Call) -> Plan:
     """Axes of length 1 repeated."""
-    target = call.numbers(1) or []
-    return moved(call, "expand", broadcast([call.shape(0), tuple(int(n) for n in target)]))
+    target = one_item(call, [int(n) for n in call.numbers(1) or []], call.shape(0))
+    return moved(call, "expand", broadcast([call.shape(0), tuple(target)]))
 
 
 def tile(call: Call) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -155,6 +156,7 @@ class Call:
         declared: the shapes that the file declares for them; None where it declares none.
         opset: the version of the operator set it is written in.
         item: the shape of one item.
+        baked: the batch that the file's own sizes are written for, where one item is read of several.
     """
 
     op: str
@@ -164,6 +166,7 @@ class Call:
     declared: tuple[Shape | None, ...]
     opset: int
     item: Callable[[Shape], Shape]
+    baked: int = 1
 
     def has(self, index: int) -> bool:
         """Whether an input was given."""
@@ -213,6 +216,32 @@ class Call:
     def axis(self, name: str, default: int, rank: int) -> int:
         """An axis counted from the front."""
         return checked_axis(self.op, self.attributes.get(name, default), rank)
+
+
+def one_item(call: Call, target: list[int], before: Shape) -> list[int]:
+    """A shape for one item that the file writes for several.
+
+    There the batch stands in front, or was multiplied into the first axis that differs from the array's.
+
+    >>> call = Call("Reshape", {}, (), 1, (), 17, tuple, baked=2)
+    >>> one_item(call, [17, 8, 16], (17, 1, 64)), one_item(call, [2, -1], (1, 3, 4))
+    ([17, 4, 16], [1, -1])
+    """
+    if call.baked == 1:
+        return target
+    if target[:1] == [call.baked] and before[:1] == (1,):
+        return [1, *target[1:]]
+    if call.op != "Reshape":
+        return target
+    known = math.prod(n for n in target if n != -1)
+    cells = math.prod(before)
+    if known == 0 or (cells % known == 0 if -1 in target else cells == known):
+        return target
+    same = next((n for n, pair in enumerate(zip(target, before, strict=False)) if pair[0] != pair[1]), 0)
+    for place in (*range(same, len(target)), *range(same)):
+        if target[place] > 0 and target[place] % call.baked == 0:
+            return [*target[:place], target[place] // call.baked, *target[place + 1 :]]
+    return target
 
 
 class NotKnownError(UnsupportedError):
