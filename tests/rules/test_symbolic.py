@@ -48,7 +48,7 @@ H, W = Variable("H").size, Variable("W").size
         (3 * H * W + 7, "3·H·W + 7"),
         (H * H, "H^2"),
         (extreme("max", H - 5, W), "max(H − 5, W)"),
-        ((H * Fraction(3, 2)).__floor__(), "H + ⌊H/2⌋"),
+        ((H * Fraction(3, 2)).__floor__(), "⌊3·H/2⌋"),
     ],
 )
 def test_sizes_have_one_closed_form(size: Size, told: str) -> None:
@@ -297,9 +297,19 @@ def test_letters_that_are_no_lengths_are_refused(letters: dict[str, object], tol
 
 def test_what_needs_numbers_says_how_to_give_them() -> None:
     net = network("input 3xHxW\nrelu")
-    for call in (net.lint, net.memory, lambda: net.field_of("relu1"), lambda: net.count("fvcore")):
+    for call in (net.lint, net.memory, lambda: net.field_of("relu1"), lambda: net.count("fvcore"), net.draw):
         with pytest.raises(UnsupportedError, match=r"net\.at\(H=224, W=224\)"):
             call()
+
+
+def test_a_formula_that_grows_too_long_is_told_by_its_layer() -> None:
+    start = time.process_time()
+    with pytest.raises(
+        UnsupportedError, match=r"^layer 'upsample\d+' .*: the formula of this length grows too long"
+    ):
+        network("input 1xL\n" + "upsample 1.5\n" * 400)
+    assert time.process_time() - start < 2
+    assert "⌊3·⌊3·L/2⌋/2⌋" in str(network("input 1xL\n" + "upsample 1.5\n" * 20).rows[-1].output_shape)
 
 
 def test_a_network_without_a_picture_has_no_letters() -> None:

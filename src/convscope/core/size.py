@@ -26,7 +26,7 @@ import numpy as np
 from convscope.core.expression import Expression
 from convscope.core.number import Symbolic
 from convscope.core.size_written import plain, written
-from convscope.errors import InputError
+from convscope.errors import InputError, UnsupportedError
 
 if TYPE_CHECKING:
     from convscope.core.size_values import Values
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 LARGEST = 1_000_000  # what a letter stands for at most when nothing is said
 # Formulas with more terms help nobody, and their products would fill the memory.
 MAX_TERMS = 2000
+MAX_WEIGHT = 100
 
 Rational: TypeAlias = int | Fraction
 
@@ -222,7 +223,15 @@ class Size(Symbolic):
     @cached_property
     def bounds(self) -> tuple[float, float]:
         """Numbers that it is never below and never above; not always the nearest such numbers."""
-        return _bound(self, upper=False), _bound(self, upper=True)
+        from convscope.core.size_bounds import bound
+
+        return bound(self, upper=False), bound(self, upper=True)
+
+    @cached_property
+    def weight(self) -> int:
+        """How many signs its formula has, about."""
+        atoms = (atom for monomial in self.terms for atom, _power in monomial)
+        return len(self.terms) + sum(_weight(atom) for atom in atoms)
 
     @property
     def expression(self) -> Expression:
@@ -292,6 +301,22 @@ def _joined(left: Monomial, right: Monomial) -> Monomial:
     return tuple(sorted(powers.items(), key=lambda entry: entry[0].key))
 
 
+def _weight(atom: Atom) -> int:
+    if isinstance(atom, Variable):
+        return 1
+    inside = (atom.numerator,) if isinstance(atom, Floored) else (atom.first, atom.second)
+    return 1 + sum(part.weight for part in inside if isinstance(part, Size))
+
+
+def _single(atom: Atom) -> Size:
+    """An atom as a size, where it is not too long to be of use: each could double the one before."""
+    if _weight(atom) > MAX_WEIGHT:
+        raise UnsupportedError(
+            "the formula of this length grows too long to be of use; give numbers for letters"
+        )
+    return Size({((atom, 1),): 1})
+
+
 def _variables(atom: Atom) -> tuple[Variable, ...]:
     match atom:
         case Variable():
@@ -320,13 +345,15 @@ def _floor(size: Size, denominator: Fraction) -> Any:
         leading = next(int(c) for m, c in sorted(given.items(), key=_place) if m)
         if leading < 0:  # ⌊−a/d⌋ = −⌊(a + d − 1)/d⌋
             return -_floor(_length(given) * -1 + (divisor - 1), Fraction(divisor))
-        whole = _length({m: int(c) // divisor for m, c in given.items()})
-        rest = _length({m: int(c) % divisor for m, c in given.items()})
+        # What the divisor divides leaves the floor; ⌊3·a/2⌋ stays, as a + ⌊a/2⌋ says a twice.
+        out = {m: int(c) // divisor for m, c in given.items() if not m or c % divisor == 0}
+        whole = _length(out)
+        rest = _length({m: int(c) - out.get(m, 0) * divisor for m, c in given.items()})
         if not isinstance(rest, Size):
             return whole + rest // divisor
         inner = _nested(rest)
         if inner is None:
-            return whole + Size({((Floored(rest, divisor), 1),): 1})
+            return whole + _single(Floored(rest, divisor))
         # ⌊(⌊a/b⌋ + c)/d⌋ = ⌊(a + b·c)/(b·d)⌋
         others = rest - Size({((inner, 1),): 1})
         numerator = inner.numerator + inner.denominator * others
@@ -354,73 +381,11 @@ def extreme(kind: Literal["max", "min"], first: Length, second: Length) -> Any:
         return first if kind == "max" else second
     if high <= 0:
         return second if kind == "max" else first
-    return Size({((Extreme(kind, first, second), 1),): 1})
-
-
-# --- bounds -----------------------------------------------------------------------------------
+    return _single(Extreme(kind, first, second))
 
 
 def _bounds(value: Length) -> tuple[float, float]:
     return value.bounds if isinstance(value, Size) else (value, value)
-
-
-def _bound(size: Size, *, upper: bool) -> float:
-    """A bound by replacing floors with the lines they lie between; by intervals where products are."""
-    line: dict[Variable, Fraction] = {}
-    if not _add_line(size, Fraction(1), line, upper=upper):
-        return _interval(size)[upper]
-    ends = (slope * (v.most if (slope > 0) == upper else v.least) for v, slope in line.items())
-    total = sum(ends, Fraction(0))
-    return float(math.floor(total) if upper else math.ceil(total))  # a size is a whole number
-
-
-_ONE = Variable("1", 1, 1)
-
-
-def _add_line(size: Size, by: Fraction, line: dict[Variable, Fraction], *, upper: bool) -> bool:
-    """Add `by` times a line above or below the size; False where it has none."""
-    for monomial, coefficient in size.terms.items():
-        slope = by * coefficient
-        if not monomial:
-            line[_ONE] = line.get(_ONE, Fraction(0)) + slope
-            continue
-        atom, power = monomial[0]
-        if len(monomial) > 1 or power > 1 or isinstance(atom, Extreme):
-            return False
-        if isinstance(atom, Variable):
-            line[atom] = line.get(atom, Fraction(0)) + slope
-            continue
-        if not _add_line(atom.numerator, slope / atom.denominator, line, upper=upper):
-            return False
-        if (slope > 0) != upper:  # a floor lies less than 1 below its line
-            cut = slope * Fraction(atom.denominator - 1, atom.denominator)
-            line[_ONE] = line.get(_ONE, Fraction(0)) - cut
-    return True
-
-
-def _interval(size: Size) -> tuple[float, float]:
-    low = high = 0.0
-    for monomial, coefficient in size.terms.items():
-        ends = (float(coefficient),) * 2
-        for atom, power in monomial:
-            for _again in range(power):
-                products = [a * b for a in ends for b in _atom_bounds(atom)]
-                ends = min(products), max(products)
-        low, high = low + ends[0], high + ends[1]
-    return low, high
-
-
-def _atom_bounds(atom: Atom) -> tuple[float, float]:
-    match atom:
-        case Variable():
-            return float(atom.least), float(atom.most)
-        case Floored():
-            low, high = atom.numerator.bounds
-            return float(low // atom.denominator), float(high // atom.denominator)
-        case Extreme():
-            choose = max if atom.kind == "max" else min
-            (low, high), (other_low, other_high) = _bounds(atom.first), _bounds(atom.second)
-            return choose(low, other_low), choose(high, other_high)
 
 
 # --- questions that depend on the letters -----------------------------------------------------

@@ -165,7 +165,7 @@ def plain(node: Expression) -> str:
         case Product():
             return "·".join(_inside(factor, 3) for factor in node.factors)
         case Quotient():
-            return f"{_inside(node.numerator, 3)}/{_inside(node.denominator, 4)}"
+            return f"{_inside(node.numerator, 2)}/{_inside(node.denominator, 4)}"
         case Power():
             return f"{_inside(node.base, 5)}^{_inside(node.exponent, 5)}"
         case Floor():

@@ -234,6 +234,10 @@ class SymbolicNetwork(Network):
         """Needs numbers: ``net.at(H=224, W=224).count("fvcore")``."""
         raise UnsupportedError(self._needs_numbers("count(…)"))
 
+    def draw(self) -> NoReturn:
+        """Needs numbers: ``net.at(H=224, W=224).draw()``."""
+        raise UnsupportedError(self._needs_numbers("draw()"))
+
     def _needs_numbers(self, call: str) -> str:
         given = ", ".join(f"{variable.name}=224" for variable in self.variables if variable.name != BATCH)
         return f"this needs numbers for the input's letters: net.at({given}).{call}"

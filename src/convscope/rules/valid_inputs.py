@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -137,18 +137,29 @@ class ValidInputs(Showable):
         joint = (Paragraph(text("Height and width are taken to be the same.")),) if self.square else ()
         return Document(
             text("Input sizes", *called),
-            (*joint, *(self._section(name) for name in self.runs)),
+            (*joint, *(self._section(names) for names in self._alike())),
         )
 
-    def _section(self, name: str) -> Section:
+    def _alike(self) -> list[list[str]]:
+        """The letters in groups of which the same is true, letter for letter."""
+        groups: dict[object, list[str]] = {}
+        for name in self.runs:
+            refused = tuple((r.first, r.last, r.layer) for r in self.refusals if r.letter == name)
+            sets = (replace(found[name], letter="") for found in (self.runs, self.lossless, self.exact))
+            groups.setdefault((*sets, refused), []).append(name)
+        return list(groups.values())
+
+    def _section(self, names: list[str]) -> Section:
+        name, *others = names
         runs = self.runs[name]
         told = [line for line in self.told(name) if "refuses" not in line]
         refused = [r for r in self.refusals if r.letter == name]
         rows = tuple((text(_span(r.first, r.last)), text(Code(r.layer))) for r in refused[:SHOWN_REFUSALS])
         table = (Table((text(Symbol(name)), text("refused by")), rows),) if rows else ()
         kind: FindingKind = "wrong" if runs.is_empty else "result"
+        more = tuple(part for other in others for part in (", and the same of ", Symbol(other)))
         return Section(
-            text(Symbol(name)),
+            text(Symbol(name), *more),
             (
                 Finding(kind, text(told[0])),
                 *((Listing(tuple(map(text, told[1:]))),) if told[1:] else ()),
