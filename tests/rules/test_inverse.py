@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import convscope as cs
 from convscope.errors import ConvscopeError, InputError, ShapeError
+from convscope.importers.text import read_graph
 from convscope.rules.inverse import FoundSizes, find_sizes
 from convscope.rules.network import Network
 from convscope.rules.padding_solver import find_padding
@@ -337,6 +339,18 @@ def test_what_asks_of_height_and_width_together_is_answered_for_squares() -> Non
         accepted.append(n)
     assert [n for n in range(1, 100) if n in found.runs["H"]] == accepted
     assert "taken to be the same" in found.to_text()
+
+
+def test_weights_that_are_there_fix_the_sizes() -> None:
+    """A linear layer with 2048 columns after a flatten: only pictures of 63 to 66 pixels make as many."""
+    text = "input 3x64x64\nconv 3x3, 8, stride 2, padding 1\nmaxpool 2\nflatten\nlinear 10"
+    graph = read_graph(text)
+    last = replace(graph.nodes[-1], layer=cs.Linear(in_features=2048, out_features=10))
+    found = Network(replace(graph, nodes=(*graph.nodes[:-1], last))).valid_inputs()
+    assert found.square
+    assert str(found.runs["H"]) == "H = 63 to 66"
+    refused = [(r.first, r.last, r.layer) for r in found.refusals if r.letter == "H"]
+    assert refused == [(1, 2, "pool1"), (3, 62, "linear1"), (67, 1_000_000, "linear1")]
 
 
 def test_ranges_bound_the_answer() -> None:

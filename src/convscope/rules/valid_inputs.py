@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -76,6 +77,36 @@ class ValidInputs(Showable):
         if empty is not None:
             raise ShapeError(f"no {empty} is accepted by every layer; {self._who_refuses()}")
         return self._values()
+
+    def _values(self) -> dict[str, int]:
+        """As `example`; any value for a letter that has no accepted one."""
+        found = {}
+        for variable in self.network.variables:
+            usual = min(max(USUAL, variable.least), variable.most)
+            members = self.runs.get(variable.name)
+            near = () if members is None else members.near(usual)
+            found[variable.name] = variable.least if members is None else near[-1] if near else usual
+        return found
+
+    def _who_refuses(self) -> str:
+        first = next(iter(self.refusals), None)
+        return "the first to refuse is a layer" if first is None else f"layer '{first.layer}' refuses"
+
+    @cached_property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Below the sizes that run, and for one period among them: which layer refuses which sizes."""
+        return tuple(refusal for name in self.runs for refusal in self._refusals(name))
+
+    def _refusals(self, name: str) -> Iterator[Refusal]:
+        members = self.runs[name]
+        end = min(members.start + members.period, members.most) if members.residues else members.most
+        numbers = np.arange(members.least, end + 1)
+        others = {other: found for other, found in self._values().items() if other != name}
+        layers = self.network.evaluate(**{name: numbers}, **({} if self.square else others)).rejected_by
+        starts = [0, *(np.flatnonzero(layers[1:] != layers[:-1]) + 1).tolist(), len(numbers)]
+        for first, after in itertools.pairwise(starts):
+            if layers[first] is not None:
+                yield Refusal(name, int(numbers[first]), int(numbers[after - 1]), layers[first])
 
     def _values(self) -> dict[str, int]:
         """As `example`; any value for a letter that has no accepted one."""
