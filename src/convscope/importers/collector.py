@@ -16,4 +16,8 @@ def collector_resting() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if not gc.get_freeze_count():
+                # All that was made is old at once, so that it is not searched as young objects are.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()

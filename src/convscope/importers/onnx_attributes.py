@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convscope.importers.onnx_scope import Scope, Tensor
-from convscope.importers.onnx_values import Value
+from convscope.importers.onnx_values import Proto, Value
 
 # Operators whose output's shape depends on the numbers of constants, not on their lengths alone.
 _NEED_NUMBERS = frozenset(
@@ -55,9 +55,10 @@ def _decoded(attribute: Any) -> Any:  # noqa: ANN401
     return Tensor(attribute.t) if kind == 4 else None
 
 
-def call_key(node: Any, values: Sequence[Value | None], scope: Scope, outputs: int) -> object:  # noqa: ANN401
+def call_key(
+    node: Proto, op: str, domain: str, values: Sequence[Value | None], scope: Scope, outputs: int
+) -> object:
     """What two calls have in common that come to the same layers; None for one that is like no other."""
-    op = node.op_type
     told: list[bytes] = []
     for attribute in node.attribute:
         if scope.attributes or attribute.type in _GRAPH_KINDS:
@@ -68,4 +69,4 @@ def call_key(node: Any, values: Sequence[Value | None], scope: Scope, outputs: i
         read = [None if v is None else v.numbers_key() if v.node is None else v.key for v in values]
     else:
         read = [None if v is None else v.key for v in values]
-    return op, node.domain, tuple(told), tuple(read), outputs
+    return op, domain, tuple(told), tuple(read), outputs

@@ -17,7 +17,7 @@ from convscope.importers.onnx_folding import folded, shape_part
 from convscope.importers.onnx_inputs import Declared, filled_shapes, fixed_batch, graph_input
 from convscope.importers.onnx_names import Names
 from convscope.importers.onnx_operators import STANDARD, plan_of
-from convscope.importers.onnx_scope import Scope, check_text, ordered
+from convscope.importers.onnx_scope import Entry, Scope, check_text, ordered
 from convscope.importers.onnx_values import (
     Array,
     Call,
@@ -161,29 +161,20 @@ class Reader:
         """Read nodes one after the other, each after what it reads."""
         if depth > MAX_DEPTH:
             raise InputError(f"functions call each other more than {MAX_DEPTH} deep")
-        for node, op, reads, outputs in ordered(nodes, scope):
+        for entry in ordered(nodes, scope):
             self._count += 1
             if self._count > MAX_FILE_NODES or len(self.nodes) > MAX_NODES:
                 raise InputError(f"the graph has more than {MAX_NODES} layers")
             try:
-                self._node(node, op, reads, outputs, scope, prefix, depth)
+                self._node(entry, scope, prefix, depth)
             except ConvscopeError as error:
                 if depth and "node '" in str(error)[:6]:
                     raise
-                told = node.name or (outputs[0] if outputs else "")
+                told = entry[3] or (entry[5][0] if entry[5] else "")
                 raise error.within(f"node '{self.names.shown(told)}'") from None
 
-    def _node(
-        self,
-        node: Proto,
-        op: str,
-        reads: tuple[str, ...],
-        outputs: tuple[str, ...],
-        scope: Scope,
-        prefix: str,
-        depth: int,
-    ) -> None:
-        domain = node.domain
+    def _node(self, entry: Entry, scope: Scope, prefix: str, depth: int) -> None:
+        node, op, domain, own, reads, outputs = entry
         values = tuple([scope.find(name) if name else None for name in reads])
         if op == "Identity" and domain in STANDARD and values and values[0] is not None:
             scope.values[outputs[0]] = values[0]
@@ -202,11 +193,11 @@ class Reader:
         if op == "Constant" and domain in STANDARD:
             scope.values[outputs[0]] = constant(outputs[0], attributes_of(node, scope.attributes))
             return
-        label = prefix + (node.name or (outputs[0] if outputs else op))
+        label = prefix + (own or (outputs[0] if outputs else op))
         computed = any(value is not None and value.node is not None for value in values)
         if computed and op == "Add" and self._bias(values, outputs, scope):
             return
-        key = call_key(node, values, scope, len(outputs))
+        key = call_key(node, op, domain, values, scope, len(outputs))
         plan = self._plans.get(key) if computed and key is not None else None
         if plan is None:
             call = self._call(node, values, outputs, scope)

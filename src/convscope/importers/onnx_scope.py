@@ -14,8 +14,8 @@ from convscope.core.network import MAX_LENGTH, Weight
 from convscope.errors import InputError
 from convscope.importers.onnx_values import MAX_VALUES, Array, Value, checked_shape, dtype_name, is_floating
 
-# A node, its operator, and the names of what it reads and makes.
-Entry: TypeAlias = tuple[Any, str, tuple[str, ...], tuple[str, ...]]
+# A node, its operator, domain and name, and the names of what it reads and makes.
+Entry: TypeAlias = tuple[Any, str, str, str, tuple[str, ...], tuple[str, ...]]
 
 
 _STRINGS = 8
@@ -146,19 +146,19 @@ def ordered(nodes: Sequence[Any], scope: Scope) -> Iterator[Entry]:
     told: list[str] = []
     in_order = True
     for node in nodes:
-        op = node.op_type
+        op, domain, name = node.op_type, node.domain, node.name
         reads, outputs = tuple(node.input), tuple(node.output)
         every += reads
-        told += (op, node.name, node.domain, *outputs)
-        for name in reads:
-            if name not in makers and name not in known:
-                in_order = in_order and (not name or scope.knows(name))
-        for name in outputs:
-            if name in makers:
-                raise InputError(f"two nodes make the array {name[:80]!r}")
-            if name:
-                makers[name] = len(entries)
-        entries.append((node, op, reads, outputs))
+        told += (op, domain, name, *outputs)
+        for read in reads:
+            if read not in makers and read not in known:
+                in_order = in_order and (not read or scope.knows(read))
+        for made in outputs:
+            if made in makers:
+                raise InputError(f"two nodes make the array {made[:80]!r}")
+            if made:
+                makers[made] = len(entries)
+        entries.append((node, op, domain, name, reads, outputs))
         if op in ("If", "Loop", "Scan"):
             _count_inner(node, scope)
     check_text([*every, *told])
@@ -194,7 +194,7 @@ def _sorted(entries: list[Entry], makers: dict[str, int], scope: Scope) -> Itera
         path = [] if first in done else [first]
         waiting = {first}
         while path:
-            _, op, reads, _ = entries[path[-1]]
+            _, op, _, _, reads, _ = entries[path[-1]]
             missing = None
             for name in reads:
                 if not name or scope.knows(name):
@@ -208,7 +208,7 @@ def _sorted(entries: list[Entry], makers: dict[str, int], scope: Scope) -> Itera
                 done.add(path[-1])
                 yield entries[path.pop()]
             elif missing in waiting:
-                circle = " ← ".join(entries[n][3][0][:40] for n in path[path.index(missing) :][:8])
+                circle = " ← ".join(entries[n][5][0][:40] for n in path[path.index(missing) :][:8])
                 raise InputError(f"nodes read each other in a circle: {circle}")
             else:
                 path.append(missing)
