@@ -108,39 +108,6 @@ class ValidInputs(Showable):
             if layers[first] is not None:
                 yield Refusal(name, int(numbers[first]), int(numbers[after - 1]), layers[first])
 
-    def _values(self) -> dict[str, int]:
-        """As `example`; any value for a letter that has no accepted one."""
-        found = {}
-        for variable in self.network.variables:
-            usual = min(max(USUAL, variable.least), variable.most)
-            members = self.runs.get(variable.name)
-            near = () if members is None else members.near(usual)
-            found[variable.name] = variable.least if members is None else near[-1] if near else usual
-        return found
-
-    def _who_refuses(self) -> str:
-        first = next(iter(self.refusals), None)
-        return "the first to refuse is a layer" if first is None else f"layer '{first.layer}' refuses"
-
-    @cached_property
-    def refusals(self) -> tuple[Refusal, ...]:
-        """Below the sizes that run, and for one period among them: which layer refuses which sizes."""
-        return tuple(refusal for name in self.runs for refusal in self._refusals(name))
-
-    def _refusals(self, name: str) -> Iterator[Refusal]:
-        members = self.runs[name]
-        end = min(members.start + members.period, members.most) if members.residues else members.most
-        numbers = np.arange(members.least, min(end, members.least + 100_000) + 1)
-        others = {other: found for other, found in self._values().items() if other != name}
-        sweep = self.network.evaluate(**{name: numbers}, **({} if self.square else others))
-        first = 0
-        for place in range(1, len(numbers) + 1):
-            if place == len(numbers) or sweep.rejected_by[place] != sweep.rejected_by[first]:
-                layer = sweep.rejected_by[first]
-                if layer is not None:
-                    yield Refusal(name, int(numbers[first]), int(numbers[place - 1]), layer)
-                first = place
-
     def told(self, name: str) -> tuple[str, ...]:
         """What is true of one letter, in sentences."""
         letter, runs = name, self.runs[name]
