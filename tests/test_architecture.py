@@ -48,8 +48,8 @@ LIBRARIES: dict[str, set[str]] = {
     "core": {"numpy"},
     "rules": {"numpy"},
     "worked": {"numpy", "sympy", "mpmath"},
-    "importers": {"numpy", "onnx", "torch", "keras"},
-    "problems": {"numpy", "yaml", "PIL"},
+    "importers": {"numpy", "onnx", "google", "torch", "keras", "PIL"},  # google: protobuf, which onnx brings
+    "problems": {"numpy", "yaml"},
     "cli": {"click", "rich"},
     "errors": set(),
     "show": set(),
