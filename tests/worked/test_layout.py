@@ -1,5 +1,7 @@
 """The user's array keeps the axes it came with, whatever they are."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
