@@ -155,7 +155,7 @@ class ValidInputs(Showable):
         rows = tuple((text(_span(r.first, r.last)), text(Code(r.layer))) for r in refused[:SHOWN_REFUSALS])
         table = (Table((text(Symbol(name)), text("refused by")), rows),) if rows else ()
         kind: FindingKind = "wrong" if runs.is_empty else "result"
-        more = tuple(part for other in others for part in (", and the same of ", Symbol(other)))
+        more = tuple(part for other in others for part in (", likewise ", Symbol(other)))
         return Section(
             text(Symbol(name), *more),
             (
