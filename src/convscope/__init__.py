@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from convscope.core.structural import Linear as Linear
     from convscope.core.structural import Pad as Pad
     from convscope.core.structural import Upsample as Upsample
+    from convscope.engine.apply import apply as apply
+    from convscope.engine.apply import plan as plan
+    from convscope.engine.plan import Plan as Plan
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.errors import InputError as InputError
     from convscope.errors import MissingExtraError as MissingExtraError
@@ -87,6 +90,8 @@ _HOMES = {
     ),
     "core.reading": ("kernel", "matrix"),
     "core.structural": ("Add", "BatchNorm", "Concat", "Flatten", "Linear", "Pad", "Upsample"),
+    "engine.apply": ("apply", "plan"),
+    "engine.plan": ("Plan",),
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
     "importers": ("network",),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
