@@ -6,11 +6,11 @@ Every public name is importable from here and is loaded only when it is first us
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
-
 from convscope.version import __version__
 
+# Type checkers take this name as true; importing it from `typing` would be most of the time that
+# `convscope --version` takes.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from convscope.core.array import ExactArray as ExactArray
     from convscope.core.convolution import Conv as Conv
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from convscope.errors import MissingExtraError as MissingExtraError
     from convscope.errors import ShapeError as ShapeError
     from convscope.errors import UnsupportedError as UnsupportedError
+    from convscope.importers import layer as layer
     from convscope.importers import network as network
     from convscope.problems import ProblemSet as ProblemSet
     from convscope.problems import SolvedSet as SolvedSet
@@ -93,7 +94,7 @@ _HOMES = {
     "engine.apply": ("apply", "plan"),
     "engine.plan": ("Plan",),
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
-    "importers": ("network",),
+    "importers": ("layer", "network"),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
     "rules.network": ("Network",),
     "rules.shape": ("output_size",),
@@ -108,6 +109,8 @@ def __getattr__(name: str) -> object:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'convscope' has no attribute {name!r}")
+    import importlib
+
     value = getattr(importlib.import_module(f"convscope.{home}"), name)
     globals()[name] = value
     return value

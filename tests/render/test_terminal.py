@@ -198,6 +198,10 @@ def test_the_other_blocks() -> None:
     assert shown(Table((text("a"), text("b")), ((text(1), text("x")),), "rl")).splitlines()[2] == "  1   x"
 
 
+def test_an_empty_matrix_is_a_pair_of_brackets() -> None:
+    assert shown(MatrixView(())) == "  [ ]"
+
+
 def test_a_picture_is_named_as_its_file_is() -> None:
     figure = next(block for block in sample().walk() if isinstance(block, Figure))
     lines = shown(figure).splitlines()

@@ -21,7 +21,12 @@ def pairs(pads):
 
 def conv(a, weight, bias=None):
     return cs.Conv(
-        weight, bias, stride=a["strides"], padding=pairs(a["pads"]), dilation=a["dilations"], groups=a["group"]
+        weight,
+        bias,
+        stride=a["strides"],
+        padding=pairs(a["pads"]),
+        dilation=a["dilations"],
+        groups=a["group"],
     )
 
 
@@ -67,15 +72,15 @@ LAYERS = {
     "BatchNormalization": batch_norm,
     "Gemm": gemm,
     "Pad": pad,
-    "Relu": lambda a: cs.ReLU(),
+    "Relu": lambda _: cs.ReLU(),
     "LeakyRelu": lambda a: cs.LeakyReLU(str(np.float32(a["alpha"]))),
     "PRelu": lambda a, slope: cs.PReLU(slope.reshape(-1)),
     "Elu": lambda a: cs.ELU(a.get("alpha", 1)),
-    "Selu": lambda a: cs.SELU(),
-    "Sigmoid": lambda a: cs.Sigmoid(),
-    "Tanh": lambda a: cs.Tanh(),
-    "Softplus": lambda a: cs.Softplus(),
-    "Softsign": lambda a: cs.Softsign(),
+    "Selu": lambda _: cs.SELU(),
+    "Sigmoid": lambda _: cs.Sigmoid(),
+    "Tanh": lambda _: cs.Tanh(),
+    "Softplus": lambda _: cs.Softplus(),
+    "Softsign": lambda _: cs.Softsign(),
     "Softmax": lambda a: cs.Softmax(a["axis"]),
     "LogSoftmax": lambda a: cs.LogSoftmax(a["axis"]),
 }
@@ -84,7 +89,7 @@ CHAINS = {
     ("Unsqueeze", "AveragePool", "Squeeze"): ("AveragePool", lambda a: average_pool(first_axis(a))),
     ("Transpose", "MatMul"): ("MatMul", lambda a, weight: cs.Linear(weight)),
     ("Neg", "Softmax"): ("Softmax", lambda a: cs.Softmin(a["axis"])),
-    ("Abs", "Constant", "Add", "Div"): ("Div", lambda a: cs.Softsign()),
+    ("Abs", "Constant", "Add", "Div"): ("Div", lambda _: cs.Softsign()),
 }
 # Operators that are none of convscope's layers.
 OTHER = {"Embedding", "Embedding_sparse", "GLU", "GLU_dim", "PixelShuffle", "PoissonNLLLLoss_no_reduce"}
@@ -93,7 +98,8 @@ CASES = sorted(path.name for path in DATA.iterdir())
 
 def first_axis(a):
     """A pool of rank 2 over an added axis of one cell, as the pool of rank 1 it stands for."""
-    return {"kernel_shape": a["kernel_shape"][:1], "strides": a["strides"][:1], "pads": a["pads"][:1] + a["pads"][2:3]}
+    pads = a["pads"][:1] + a["pads"][2:3]
+    return {"kernel_shape": a["kernel_shape"][:1], "strides": a["strides"][:1], "pads": pads}
 
 
 def tensor(path):
@@ -104,10 +110,13 @@ def tensor(path):
 
 def attributes_of(node):
     values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    return {
-        name: value.decode() if isinstance(value, bytes) else value if isinstance(value, int | float) else list(value)
-        for name, value in values.items()
-    }
+    return {name: plain(value) for name, value in values.items()}
+
+
+def plain(value):
+    if isinstance(value, bytes):
+        return value.decode()
+    return value if isinstance(value, int | float) else list(value)
 
 
 def layer_of(graph):
@@ -123,7 +132,8 @@ def layer_of(graph):
 def test_operator_case(case):
     data = DATA / case / "test_data_set_0"
     expected = tensor(data / "output_0.pb")
-    found = cs.solve(tensor(data / "input_0.pb"), layer_of(onnx.load(DATA / case / "model.onnx").graph)).array()
+    layer = layer_of(onnx.load(DATA / case / "model.onnx").graph)
+    found = cs.solve(tensor(data / "input_0.pb"), layer).array()
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import click
@@ -99,6 +100,8 @@ def run(words: Sequence[str]) -> int:
         return _refuse(str(error))
     except BrokenPipeError:
         return _closed_pipe()
+    except SystemExit:  # Rich met the closed pipe first and leaves with 1, which here means a failed check
+        return _closed_pipe()
     except OSError as error:
         return _refuse(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except MemoryError:
@@ -116,7 +119,7 @@ def protected(words: Sequence[str]) -> list[str]:
 
 
 def _refuse(message: str) -> int:
-    click.echo(f"convscope: {visible_line(message)}", err=True)
+    sys.stderr.write(f"convscope: {visible_line(message)}\n")
     return BAD_USE
 
 
@@ -132,5 +135,6 @@ def _closed_pipe() -> int:
 
     The descriptor is pointed elsewhere so that Python's own flush at exit finds nothing to complain of.
     """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):  # a stream without a descriptor has nothing to redirect
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return BAD_USE

@@ -68,12 +68,12 @@ def command(
     as_json: bool,
     **options: Any,  # noqa: ANN401 - the options of cs.Conv
 ) -> None:
-    r"""Work out MATRIX convolved with KERNEL: text with rows split by ';', a CSV file, - for standard input.
+    """Work out MATRIX convolved with KERNEL: text with rows split by ';', a CSV file, - for standard input.
 
     \b
-    convscope conv "0 0 0 0; 0 1 0 1; 1 .5 1 .5; 0 1 0 1" "0 2 0; 2 1 1; 0 2 0" \
-        --padding 1 --flip --then sigmoid --then "maxpool 2"
-    """
+    For instance:
+      convscope conv "0 1; 2 3" "1 0; 0 -1" --padding 1 --flip --then sigmoid
+    """  # noqa: D301 - click takes the backspace for "leave these lines as they are"
     if matrix.strip() == kernel.strip() == "-":
         raise InputError("only one of the matrix and the kernel can be read from standard input")
     layer = cs.Conv(cs.kernel(given_text(kernel)), **options)
@@ -89,6 +89,8 @@ def command(
     stages = [{"layer": repr(stage.layer), "shape": stage.value.shape, "value": stage.value}
               for stage in solution.stages]  # fmt: skip
     facts: dict[str, object] = {"shape": solution.value.shape, "value": solution.value, "stages": stages}
+    if solution.other is not None:
+        facts["other"] = {"convention": other, "value": solution.other.value}
     if cell is not None:
         derivation = solution.stages[-1].cell(*cell)
         steps = derivation_steps(derivation, digits)

@@ -60,8 +60,8 @@ def output_option(command: Command) -> Command:
 
 
 def emit_json(facts: Mapping[str, object], digits: int) -> None:
-    """Facts as JSON on standard output."""
-    click.echo(to_json(facts, digits=digits))
+    """Facts as JSON on standard output, in UTF-8 whatever the locale says, as JSON is."""
+    sys.stdout.buffer.write((to_json(facts, digits=digits) + "\n").encode())
 
 
 def emit(result: Showable, *, to: str | None, output: Path | None, digits: int) -> None:

@@ -18,7 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from convscope.core.expression import Expression, Symbol
-from convscope.core.number import Exact, Symbolic, decimal_places, decimal_text, parse_number
+from convscope.core.floats import SAFE_FIGURES, shortest_decimals
+from convscope.core.number import (
+    Exact,
+    Symbolic,
+    decimal_places,
+    decimal_text,
+    integer_text,
+    parse_number,
+)
 from convscope.errors import InputError, ShapeError
 
 Integers: TypeAlias = npt.NDArray[Any]  # int64, or object holding Python integers
@@ -26,6 +34,10 @@ Integers: TypeAlias = npt.NDArray[Any]  # int64, or object holding Python intege
 INT64_LIMIT = 2**63 - 1
 # Beyond this many cells a single value would take gigabytes; refused before memory is asked for.
 MAX_CELLS = 2**28
+GCD_PIECE = 4096
+# An array on its own is shown up to so many cells; the weights of a layer are written out up to more.
+MOST_SHOWN = 400
+MOST_WRITTEN = 4096
 
 
 class Letter(Symbolic):
@@ -63,6 +75,27 @@ class Letter(Symbolic):
         return f"Letter({self.name!r})"
 
 
+class LazyTable(Sequence[Exact]):
+    """Numbers that are made when they are first asked for: a million of which a page shows ten."""
+
+    __slots__ = ("_count", "_made", "_make")
+
+    def __init__(self, count: int, make: Callable[[int], Exact]) -> None:
+        self._count = count
+        self._make = make
+        self._made: dict[int, Exact] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 - one number; a Sequence's slices are not made
+        if not 0 <= place < self._count:
+            raise IndexError(place)
+        if place not in self._made:
+            self._made[place] = self._make(place)
+        return self._made[place]
+
+
 class ExactArray(ABC):
     """An n-dimensional array of exact numbers, frozen.
 
@@ -95,6 +128,10 @@ class ExactArray(ABC):
         """The number at one cell."""
 
     @abstractmethod
+    def table(self) -> tuple[Sequence[Exact], npt.NDArray[np.int64]]:
+        """The distinct numbers, and for each cell the place of its number among them."""
+
+    @abstractmethod
     def rearranged(self, move: Callable[[Integers], Integers]) -> ExactArray:
         """The array whose cells are moved, repeated or dropped as `move` does to an index-like array."""
 
@@ -116,6 +153,16 @@ class ExactArray(ABC):
             return self.cell(tuple(int(part) for part in parts))
         return self.rearranged(lambda cells: cells[index])
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ExactArray):
+            return NotImplemented
+        return self.shape == other.shape and not differs(self, other).any()
+
+    def __hash__(self) -> int:
+        # Equal arrays have equal corners; more of a million cells is not worth hashing.
+        corners = (self.cell((0,) * self.ndim), self.cell((-1,) * self.ndim)) if self.size else ()
+        return hash((self.shape, corners))
+
     def reshape(self, shape: tuple[int, ...]) -> ExactArray:
         """The same cells in row-major order under another shape."""
         return self.rearranged(lambda cells: cells.reshape(shape))
@@ -128,10 +175,10 @@ class ExactArray(ABC):
         if copy is False:
             raise ValueError("an exact array has no NumPy memory to share; copy=False cannot be had")
         if dtype is None or np.dtype(dtype) == np.dtype(object):
-            out = np.empty(self.shape, dtype=object)
-            for index in np.ndindex(*self.shape):
-                out[index] = self.cell(index)
-            return out
+            values, codes = self.table()
+            out = np.empty(len(values), dtype=object)
+            out[:] = list(values)
+            return np.asarray(out[codes])
         return self.to_float().astype(dtype, copy=False)
 
     def tolist(self) -> Any:  # noqa: ANN401 - nested lists, as deep as there are axes
@@ -139,9 +186,7 @@ class ExactArray(ABC):
         return np.asarray(self).tolist()
 
     def __repr__(self) -> str:
-        if self.size > 400:
-            return f"<exact array of shape {self.shape}>"
-        return f"matrix({_literal(self)})"
+        return array_source(self, MOST_SHOWN)
 
 
 class RationalArray(ExactArray):
@@ -166,6 +211,13 @@ class RationalArray(ExactArray):
         """The ratio at one cell."""
         return Fraction(int(self.numerators[index]), self.denominator)
 
+    def table(self) -> tuple[Sequence[Exact], npt.NDArray[np.int64]]:
+        """The distinct ratios in ascending order, and for each cell the place of its ratio."""
+        numerators, codes = np.unique(self.numerators, return_inverse=True)
+        denominator = self.denominator
+        ratios = LazyTable(len(numerators), lambda place: Fraction(int(numerators[place]), denominator))
+        return ratios, codes.reshape(self.shape)
+
     def rearranged(self, move: Callable[[Integers], Integers]) -> RationalArray:
         """Cells moved as `move` moves the numerators."""
         return RationalArray(np.asarray(move(self.numerators)), self.denominator)
@@ -180,28 +232,24 @@ class RationalArray(ExactArray):
             self.shape
         )
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ExactArray):
-            return NotImplemented
-        return (
-            isinstance(other, RationalArray)
-            and self.shape == other.shape
-            and self.denominator == other.denominator
-            and bool(np.array_equal(self.numerators, other.numerators))
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.shape, self.denominator, tuple(self.numerators.reshape(-1).tolist())))
-
 
 class SymbolicArray(ExactArray):
-    """Distinct values, ratios or symbolic, and for each cell the code of its value."""
+    """A table of numbers, ratios or symbolic, and for each cell the code of its number.
 
-    __slots__ = ("codes", "values")
+    Attributes:
+        values: the numbers; a `LazyTable` where most of them may never be looked at.
+        codes: for each cell the place of its number in `values`.
+        is_sorted: the numbers are known to be in strictly ascending order.
+    """
 
-    def __init__(self, values: Sequence[Exact], codes: npt.NDArray[np.int64]) -> None:
-        self.values = tuple(values)
+    __slots__ = ("codes", "is_sorted", "values")
+
+    def __init__(
+        self, values: Sequence[Exact], codes: npt.NDArray[np.int64], *, is_sorted: bool = False
+    ) -> None:
+        self.values = values if isinstance(values, LazyTable) else tuple(values)
         self.codes = _frozen(codes)
+        self.is_sorted = is_sorted
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -212,24 +260,37 @@ class SymbolicArray(ExactArray):
         """The value at one cell."""
         return self.values[int(self.codes[index])]
 
+    def table(self) -> tuple[Sequence[Exact], npt.NDArray[np.int64]]:
+        """The numbers and the codes, as they are kept."""
+        return self.values, self.codes
+
     def rearranged(self, move: Callable[[Integers], Integers]) -> SymbolicArray:
-        """Cells moved as `move` moves the codes."""
-        return SymbolicArray(self.values, np.asarray(move(self.codes)))
+        """Cells moved as `move` moves the codes; a part keeps the numbers it uses."""
+        codes = np.asarray(move(self.codes))
+        if codes.size >= len(self.values):
+            return SymbolicArray(self.values, codes, is_sorted=self.is_sorted)
+        used, places = np.unique(codes, return_inverse=True)
+        values = self.values
+        kept = LazyTable(len(used), lambda place: values[int(used[place])])
+        return SymbolicArray(kept, places.reshape(codes.shape), is_sorted=self.is_sorted)
 
     def to_float(self) -> npt.NDArray[np.float64]:
         """The nearest float64 of each cell."""
         table = np.array([float(value) for value in self.values], dtype=np.float64)
         return np.asarray(table[self.codes])
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ExactArray):
-            return NotImplemented
-        return self.shape == other.shape and all(
-            mine == theirs for mine, theirs in zip(self.cells(), other.cells(), strict=True)
-        )
 
-    def __hash__(self) -> int:
-        return hash((self.shape, tuple(self.cells())))
+def differs(a: ExactArray, b: ExactArray) -> npt.NDArray[np.bool_]:
+    """Where two arrays of one shape hold different numbers; each pair of numbers is compared once."""
+    if isinstance(a, RationalArray) and isinstance(b, RationalArray) and a.denominator == b.denominator:
+        return np.asarray(a.numerators != b.numerators)
+    (values, codes), (others, other_codes) = a.table(), b.table()
+    pairs = codes * np.int64(len(others)) + other_codes
+    distinct, places = np.unique(pairs, return_inverse=True)
+    different = np.array(
+        [values[int(pair) // len(others)] != others[int(pair) % len(others)] for pair in distinct], dtype=bool
+    )
+    return np.asarray(different[places.reshape(codes.shape)])
 
 
 @overload
@@ -238,15 +299,19 @@ def from_cells(cells: Iterable[Fraction], shape: tuple[int, ...]) -> RationalArr
 def from_cells(cells: Iterable[Exact], shape: tuple[int, ...]) -> ExactArray: ...
 def from_cells(cells: Iterable[Exact], shape: tuple[int, ...]) -> ExactArray:
     """An exact array from its numbers in row-major order; symbolic only if one of them is."""
-    numbers = list(cells)
-    ratios = [number for number in numbers if isinstance(number, Fraction)]
-    if len(ratios) == len(numbers):
-        denominator = math.lcm(*(ratio.denominator for ratio in ratios))
-        flat = [ratio.numerator * (denominator // ratio.denominator) for ratio in ratios]
-        return RationalArray(_integer_array(flat).reshape(shape), denominator)
     table: dict[Exact, int] = {}
-    codes = [table.setdefault(number, len(table)) for number in numbers]
-    return SymbolicArray(tuple(table), np.array(codes, dtype=np.int64).reshape(shape))
+    codes = [table.setdefault(number, len(table)) for number in cells]
+    return from_table(tuple(table), np.array(codes, dtype=np.int64).reshape(shape))
+
+
+def from_table(values: Sequence[Exact], codes: npt.NDArray[np.int64]) -> ExactArray:
+    """An exact array from a table of numbers and each cell's place in it; symbolic only if one of them is."""
+    ratios = [value for value in values if isinstance(value, Fraction)]
+    if len(ratios) < len(values):
+        return SymbolicArray(values, codes)
+    denominator = math.lcm(*(ratio.denominator for ratio in ratios))
+    table = _integer_array([ratio.numerator * (denominator // ratio.denominator) for ratio in ratios])
+    return RationalArray(table[codes], denominator)
 
 
 def from_ndarray(array: npt.NDArray[Any]) -> ExactArray:
@@ -285,28 +350,15 @@ def _place(index: tuple[int, ...]) -> str:
     return f"at index {tuple(int(i) for i in index)}"
 
 
-def _from_floats(array: npt.NDArray[Any]) -> RationalArray:
-    bad = np.argwhere(~np.isfinite(array))
-    if bad.size:
-        index = tuple(int(i) for i in bad[0])
+def _from_floats(array: npt.NDArray[Any]) -> ExactArray:
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise InputError(f"entry {_place(index)}: '{array[index]}' is not a finite number")
-    # A decimal of at most this many figures survives the way into the type and back, so when
-    # digits/10**places reads as the very float, it is the float's shortest decimal.
-    figures = {2: 3, 4: 6}.get(array.dtype.itemsize, 15)
-    wide = array.astype(np.float64)
-    largest = float(np.max(np.abs(wide), initial=0.0))
-    for places in range(figures + 1):
-        scale = 10.0**places
-        if largest * scale >= 10.0**figures:
-            break
-        digits = np.rint(wide * scale)
-        if np.array_equal((digits / scale).astype(array.dtype), array):
-            return RationalArray(digits.astype(np.int64), 10**places)
+    if array.dtype.itemsize in SAFE_FIGURES:
+        return RationalArray(*shortest_decimals(array))
     values, codes = np.unique(array, return_inverse=True)
-    decimals = [Fraction(str(value)) for value in values]
-    denominator = math.lcm(*(value.denominator for value in decimals))
-    table = _integer_array([int(value * denominator) for value in decimals])
-    return RationalArray(table[codes].reshape(array.shape), denominator)
+    return from_table([Fraction(str(value)) for value in values], codes.reshape(array.shape))
 
 
 def _integer_array(integers: list[int]) -> Integers:
@@ -334,11 +386,16 @@ def _smallest(integers: Integers) -> Integers:
 def _lowest_terms(numerators: Integers, denominator: int) -> tuple[Integers, int]:
     if not numerators.size:
         return numerators, 1
-    # gcd with the denominator only needs the numerators modulo it, which np.gcd.reduce does at C speed.
-    if numerators.dtype == np.int64 and denominator <= INT64_LIMIT:
-        common = math.gcd(int(np.gcd.reduce(numerators, axis=None)), denominator)
-    else:
-        common = math.gcd(denominator, *(int(n) for n in numerators.reshape(-1)))
+    # Looked at piece by piece: most arrays are seen to be in lowest terms after the first.
+    common = denominator
+    flat = numerators.reshape(-1)
+    for start in range(0, flat.size, GCD_PIECE):
+        if common == 1:
+            break
+        common = math.gcd(common, int(np.gcd.reduce(flat[start : start + GCD_PIECE])))
+    if common == denominator:
+        # Whole numbers; of zeros alone the denominator may be one that no int64 divides by.
+        return (numerators // common if common <= INT64_LIMIT or numerators.any() else numerators), 1
     return (numerators // common, denominator // common) if common > 1 else (numerators, denominator)
 
 
@@ -356,21 +413,23 @@ def _nearest_float(numerator: int, denominator: int) -> float:
         return math.copysign(math.inf, numerator)
 
 
-def _literal(array: ExactArray) -> str:
-    """Nested-list source that `matrix` reads back as the same array."""
+def array_source(array: ExactArray, most: int = MOST_WRITTEN) -> str:
+    """Python source that builds the array again; of an array of more than `most` cells only its shape."""
+    if array.size > most:
+        return f"<exact array of shape {array.shape}>"
+    return f"matrix({_nested_source(array.tolist())})"
 
-    def nest(part: Any) -> str:  # noqa: ANN401 - nested lists of numbers
-        if isinstance(part, list):
-            return "[" + ", ".join(nest(inner) for inner in part) + "]"
-        if isinstance(part, Letter):
-            return repr(part.name)
-        if isinstance(part, Fraction):
-            if part.denominator == 1:
-                return str(part.numerator)
-            places = decimal_places(part)
-            if places is not None and places <= 6 and abs(part) < 10**6:
-                return decimal_text(part, places)
-            return repr(str(part))
-        return repr(part)
 
-    return nest(array.tolist())
+def _nested_source(part: Any) -> str:  # noqa: ANN401 - nested lists of numbers
+    if isinstance(part, list):
+        return "[" + ", ".join(_nested_source(inner) for inner in part) + "]"
+    if isinstance(part, Letter):
+        return repr(part.name)
+    if isinstance(part, Fraction):
+        if part.denominator == 1:
+            return integer_text(part.numerator)
+        places = decimal_places(part)
+        if places is not None and places <= 6 and abs(part) < 10**6:
+            return decimal_text(part, places)
+        return repr(str(part))
+    return repr(part)

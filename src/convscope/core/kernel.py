@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from convscope.core.array import ExactArray
+from convscope.core.array import ExactArray, array_source
 from convscope.errors import ShapeError
 
 MAX_RANK = 3
@@ -25,7 +25,8 @@ class Kernel:
 
     weights: ExactArray
     name: str = ""
-    source: str = ""
+    # Where a kernel comes from does not make it another kernel.
+    source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.weights.ndim <= MAX_RANK:
@@ -60,4 +61,4 @@ class Kernel:
 
     def __repr__(self) -> str:
         name = f", name={self.name!r}" if self.name else ""
-        return f"kernel({repr(self.weights).removeprefix('matrix(').removesuffix(')')}{name})"
+        return f"kernel({array_source(self.weights).removeprefix('matrix(').removesuffix(')')}{name})"

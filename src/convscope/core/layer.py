@@ -16,13 +16,13 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
-from convscope.core.array import ExactArray, from_cells
-from convscope.core.kernel import Kernel
+from convscope.core.array import ExactArray, array_source, from_cells
 from convscope.core.number import decimal_places, decimal_text, parse_number
 from convscope.core.reading import MatrixLike, matrix
 from convscope.errors import InputError, ShapeError, nearest_name
 
 MAX_RANK = 3
+RANK_OPTIONS = frozenset({"kernel_size", "size", "scale_factor"})
 # A size no memory holds; refused at the door so that no formula is fed an absurd number.
 MAX_OPTION = 10**9
 
@@ -57,32 +57,56 @@ class Layer:
         """The layer with one entry an axis for an input of `rank` spatial axes."""
         return self
 
+    def _tells_rank(self, name: str) -> bool:
+        """True for the option whose number of entries says for how many axes the layer was built."""
+        rank, value = getattr(self, "rank", None), getattr(self, name)
+        if rank is None or not isinstance(value, tuple) or len(value) != rank:
+            return False
+        return name in RANK_OPTIONS or (name == "padding" and not hasattr(self, "kernel_size"))
+
+    def _keeps_axes(self, name: str, value: tuple[object, ...]) -> bool:  # noqa: ARG002 - windows use the name
+        """True for an option that tells the number of axes, and so is written axis by axis."""
+        return len(value) == getattr(self, "rank", None)
+
     def __repr__(self) -> str:
         written: list[str] = []
+        positional = True
         for name, parameter in list(self._parameters.items())[1:]:
             value = getattr(self, name)
-            shown = _source_text(
-                value, keep_axes=name == "kernel_size" and getattr(self, "rank", None) is not None
-            )
-            if value is None or shown == _source_text(parameter.default, keep_axes=False):
+            required = parameter.default is inspect.Parameter.empty
+            keep = isinstance(value, tuple) and self._keeps_axes(name, value)
+            shown = _source_text(value, keep_axes=keep)
+            if value is None or (not required and shown == _source_text(parameter.default, keep_axes=False)):
+                positional = False
                 continue
-            first = not written and parameter.default is inspect.Parameter.empty
-            written.append(shown if first else f"{name}={shown}")
+            positional = positional and required
+            written.append(shown if positional else f"{name}={shown}")
         return f"{type(self).__name__}({', '.join(written)})"
 
 
 def _source_text(value: object, *, keep_axes: bool) -> str:
     """Python source of an option in its shortest form: ((1, 1), (1, 1)) is written 1."""
-    if isinstance(value, ExactArray | Kernel):
-        return repr(value)
+    if isinstance(value, ExactArray):
+        return array_source(value)
     if isinstance(value, Fraction):
-        places = decimal_places(value)
-        return repr(str(value)) if places is None else decimal_text(value, places)
-    if isinstance(value, tuple) and not keep_axes:
+        return _fraction_source(value)
+    if isinstance(value, tuple):
         entries = {entry for part in value for entry in (part if isinstance(part, tuple) else (part,))}
-        if len(entries) == 1:
-            return repr(entries.pop())
+        if len(entries) == 1 and not keep_axes:
+            return _source_text(entries.pop(), keep_axes=False)
+        parts = [_source_text(part, keep_axes=True) for part in value]
+        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
     return repr(value)
+
+
+def _fraction_source(value: Fraction) -> str:
+    """A literal that is read back as the very ratio: a float's where its shortest decimal is the ratio."""
+    places = decimal_places(value)
+    if places is None:
+        return repr(str(value))
+    figures = decimal_text(value, places)
+    # Fifteen figures survive the way through a float; more are read from text.
+    return figures if places == 0 or len(figures.strip("-0.").replace(".", "")) <= 15 else repr(figures)
 
 
 # --- options ---------------------------------------------------------------------------------

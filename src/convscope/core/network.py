@@ -36,7 +36,7 @@ class Input:
     shape: Shape
 
     def __post_init__(self) -> None:
-        _check_name("input", self.name)
+        check_name("input", self.name)
         shape = tuple(self.shape)
         if not 1 <= len(shape) <= MAX_AXES:
             raise ShapeError(f"input '{self.name}' has {len(shape)} axes; it may have 1 to {MAX_AXES}")
@@ -69,7 +69,7 @@ class Node:
     source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        _check_name("layer", self.name)
+        check_name("layer", self.name)
         object.__setattr__(self, "inputs", tuple(self.inputs))
         if not self.inputs:
             raise self.failed(InputError("it reads nothing"))
@@ -79,7 +79,12 @@ class Node:
         return error.within(f"layer '{self.name}'" + (f" ({self.source})" if self.source else ""))
 
 
-def _check_name(kind: str, name: str) -> None:
+def check_name(kind: str, name: str) -> None:
+    """Refuse a name that cannot be shown on one line.
+
+    Raises:
+        InputError: not text, too long, empty, or with characters that are not printable.
+    """
     if not isinstance(name, str):
         raise InputError(f"the name {name!r} of a {kind} is not text")
     if not 1 <= len(name) <= MAX_NAME:
@@ -150,11 +155,11 @@ def hint(name: str, known: Iterable[str]) -> str:
 def _by_name(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> Mapping[str, Input | Node]:
     known: dict[str, Input | Node] = {}
     for entry in chain[Input | Node](inputs, nodes):
-        other = known.setdefault(entry.name, entry)
-        if other is entry:
-            continue
-        taken = InputError(f"the name '{entry.name}' is used twice{_told_source(other)}")
-        raise entry.failed(taken) if isinstance(entry, Node) else taken
+        other = known.get(entry.name)
+        if other is not None:
+            taken = InputError(f"the name '{entry.name}' is used twice{_told_source(other)}")
+            raise entry.failed(taken) if isinstance(entry, Node) else taken
+        known[entry.name] = entry
     return known
 
 

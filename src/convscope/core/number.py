@@ -52,6 +52,9 @@ Exact: TypeAlias = Fraction | Symbolic
 # 1e999999999 is eleven characters and a Fraction of 400 MB.
 MAX_DIGITS = 1000
 MAX_EXPONENT = 400
+# As many decimals as anybody prints; more is an attempt to fill the memory.
+MAX_DECIMALS = 10_000
+PART_FIGURES = 4000
 
 _UNSIGNED = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _NUMBER = re.compile(rf"([+-]?{_UNSIGNED})(?:/({_UNSIGNED}))?\Z", re.ASCII)
@@ -123,10 +126,19 @@ def round_half_even(value: Fraction, digits: int) -> str:
     >>> round_half_even(Fraction(2, 3), 4), round_half_even(Fraction(-1, 8), 2)
     ('0.6667', '-0.12')
     """
-    if digits < 0:
-        raise InputError(f"digits={digits} is negative; digits may be 0 or more")
+    check_digits(digits)
     scaled = round(value * 10**digits)
     return place_point(scaled, digits)
+
+
+def check_digits(digits: int) -> None:
+    """Refuse a number of decimals that cannot be written.
+
+    Raises:
+        InputError: with what is allowed.
+    """
+    if not 0 <= digits <= MAX_DECIMALS:
+        raise InputError(f"digits={digits} is not allowed; digits may be 0 to {MAX_DECIMALS}")
 
 
 def place_point(scaled: int, digits: int) -> str:
@@ -136,8 +148,24 @@ def place_point(scaled: int, digits: int) -> str:
     '-0.05'
     """
     sign = "-" if scaled < 0 else ""
-    figures = str(abs(scaled)).rjust(digits + 1, "0")
+    figures = integer_text(abs(scaled)).rjust(digits + 1, "0")
     return sign + (f"{figures[:-digits]}.{figures[-digits:]}" if digits else figures)
+
+
+def integer_text(value: int) -> str:
+    """The decimal figures of an integer of any length.
+
+    Python refuses to write an integer of more than 4300 figures at once, lest a program be stalled by
+    a hostile one; the integers here come from bounded arithmetic, so they are written part by part.
+
+    >>> integer_text(-12)
+    '-12'
+    """
+    if abs(value) < 10**PART_FIGURES:
+        return str(value)
+    figures = value.bit_length() * 30103 // 200000 + 1  # about half of them
+    high, low = divmod(abs(value), 10**figures)
+    return ("-" if value < 0 else "") + integer_text(high) + integer_text(low).rjust(figures, "0")
 
 
 def decimal_places(value: Fraction) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import numpy as np
+
 from convscope.core.layer import (
     Axes,
     Layer,
@@ -184,7 +186,7 @@ class _Adaptive(Layer):
 
     def _set_output(self, output_size: Axes) -> None:
         size = option_axes(self, "output_size", output_size, least=1)
-        self._set(output_size=size, rank=None if isinstance(output_size, int) else len(size))
+        self._set(output_size=size, rank=None if isinstance(output_size, int | np.integer) else len(size))
 
     def for_rank(self, rank: int) -> Self:
         """The layer with one output size an axis."""
@@ -210,9 +212,6 @@ class AdaptiveAvgPool(_Adaptive):
     def __init__(self, output_size: Axes) -> None:
         self._set_output(output_size)
 
-    def __repr__(self) -> str:
-        return f"AdaptiveAvgPool({_axes_source(self)})"
-
 
 @dataclass(frozen=True, init=False, repr=False)
 class AdaptiveMaxPool(_Adaptive):
@@ -229,13 +228,6 @@ class AdaptiveMaxPool(_Adaptive):
 
     def __init__(self, output_size: Axes) -> None:
         self._set_output(output_size)
-
-    def __repr__(self) -> str:
-        return f"AdaptiveMaxPool({_axes_source(self)})"
-
-
-def _axes_source(layer: _Adaptive) -> str:
-    return repr(layer.output_size[0] if layer.rank is None else layer.output_size)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Self
 
+import numpy as np
+
 from convscope.core.array import ExactArray
 from convscope.core.layer import (
     Axes,
@@ -28,6 +30,8 @@ from convscope.core.layer import (
 from convscope.core.reading import MatrixLike, matrix
 from convscope.core.windowed import PADDING_MODES
 from convscope.errors import InputError, ShapeError
+
+SCALARS = (int, float, str, Fraction, np.number)
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -251,23 +255,26 @@ class Upsample(Layer):
             raise self.refusal("give either size or scale_factor")
         lengths = None if size is None else option_axes(self, "size", size, least=1)
         factors = None if scale_factor is None else self._factors(scale_factor)
-        given = (
-            lengths if isinstance(size, Sequence) else factors if isinstance(scale_factor, Sequence) else None
-        )
-        rank = len(given) if given is not None and not isinstance(scale_factor, str) else None
+        axes = next(len(v) for v in (lengths, factors) if v is not None)
+        single = isinstance(size if scale_factor is None else scale_factor, SCALARS)
         chosen = option_choice(self, "mode", mode, tuple(self.modes))
         if align_corners and chosen == "nearest":
             raise self.refusal("align_corners=True needs a linear mode, got mode='nearest'")
+        rank = self.modes[chosen] if single else axes
+        if self.modes[chosen] not in (None, rank):
+            raise self.refusal(
+                f"mode={mode!r} is for {self.modes[chosen]} spatial axes but the sizes are for {axes}"
+            )
         self._set(
             size=lengths,
             scale_factor=factors,
             mode=chosen,
             align_corners=option_flag(self, "align_corners", align_corners),
-            rank=rank or self.modes[chosen],
+            rank=rank,
         )
 
     def _factors(self, value: ExactLike | Sequence[ExactLike]) -> tuple[Fraction, ...]:
-        entries = (value,) if isinstance(value, int | float | str | Fraction) else tuple(value)
+        entries = (value,) if isinstance(value, SCALARS) else tuple(value)
         factors = tuple(option_number(self, "scale_factor", entry) for entry in entries)
         if not 1 <= len(factors) <= 3 or min(factors) <= 0:
             raise self.refusal(
@@ -307,7 +314,7 @@ class Pad(Layer):
             padding=pairs,
             padding_mode=option_choice(self, "padding_mode", padding_mode, PADDING_MODES),
             padding_value=option_number(self, "padding_value", padding_value),
-            rank=len(pairs) if len(pairs) > 1 else None,
+            rank=None if isinstance(padding, int | np.integer) else len(pairs),
         )
 
     def for_rank(self, rank: int) -> Self:

@@ -33,6 +33,10 @@ class Windowed(Layer):
 
     per_axis: ClassVar[tuple[str, ...]] = ("kernel_size", "stride", "padding", "dilation")
 
+    def _keeps_axes(self, name: str, value: tuple[object, ...]) -> bool:
+        """The kernel size tells the number of axes; the other options follow it."""
+        return name == "kernel_size" and len(value) == self.rank
+
     def for_rank(self, rank: int) -> Self:
         """The layer with one entry an axis.
 

@@ -21,7 +21,7 @@ _WRITTEN = re.compile(
     r"[+\-\u2212]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?:/(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)?|[^\W\d]\w*",
     re.ASCII,
 )
-_ALWAYS_TOLD = frozenset({"row", "column", "entry"})
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}")
 _DECIMAL = re.compile(r"[+\-\u2212]?\d*\.(?P<decimals>\d*)(?:[eE](?P<exponent>[+-]?\d+))?\Z", re.ASCII)
 
 
@@ -115,7 +115,7 @@ def _written(source: str | Path | list[object]) -> list[str]:
         case Path():
             return _WRITTEN.findall(source.read_text(encoding="utf-8-sig"))
         case str():
-            return _WRITTEN.findall(source)
+            return _WRITTEN.findall(_ENVIRONMENT.sub(" ", source))
         case _:
             return [entry for part in source for entry in _written(part)]  # type: ignore[arg-type]
 
@@ -129,17 +129,12 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _place(shape: tuple[int, ...], flat: int) -> str:
-    """Where a cell is, in words, counted from 1: ``channel 2, row 1, column 3``."""
+    """The cell at a place in row-major order, called by its index as in the worked solution."""
     index: list[int] = []
     for length in reversed(shape):
         flat, position = divmod(flat, length)
-        index.insert(0, position + 1)
-    names = ["batch", "channel", "depth", "row", "column"][-len(index) :] if len(index) > 1 else ["entry"]
-    return ", ".join(
-        f"{name} {position}"
-        for name, position in zip(names, index, strict=False)
-        if name in _ALWAYS_TOLD or shape[names.index(name)] > 1
-    )
+        index.insert(0, position)
+    return f"cell {index}"
 
 
 def _cross(shape: tuple[int, ...]) -> str:

@@ -7,6 +7,7 @@ that were asked for are the known ones: the two cannot drift apart.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -107,7 +108,9 @@ class Fields:
         node = self._values().get(key)
         if node is None or (isinstance(node, Scalar) and node.is_null):
             if required:
-                self.mistakes.add(self.line(key), self.place_of(), f"the key '{key}' is missing")
+                self.mistakes.add(
+                    self.line(key), self.place_of(), f"the key '{key}' is missing{self._meant(key)}"
+                )
             return None
         return node
 
@@ -127,10 +130,6 @@ class Fields:
     def number(self, key: str) -> Fraction | None:
         """An exact number."""
         return self.read(key, lambda node: exact_number(scalar_text(node)))
-
-    def flag(self, key: str) -> bool | None:
-        """A truth value, written true or false."""
-        return self.read(key, lambda node: choice(scalar_text(node), {"true": True, "false": False}))
 
     def choice(self, key: str, known: Sequence[str]) -> str | None:
         """One of the known words."""
@@ -168,6 +167,12 @@ class Fields:
             if key.text not in self._asked:
                 hint = nearest_name(key.text[:LONGEST_QUOTED], dict.fromkeys(self._asked))
                 self.mistakes.add(key.line, self.place_of(), f"unknown key '{shown(key.text)}'; {hint}")
+
+    def _meant(self, key: str) -> str:
+        """A question when a key not asked for looks like the one that is missing."""
+        others = [other for other in self._values() if other not in self._asked]
+        close = difflib.get_close_matches(key, others, n=1)
+        return f"; is '{shown(close[0])}' meant for it?" if close else ""
 
     def _joined(self, path: str) -> str:
         return ".".join(part for part in (self.path, path) if part)

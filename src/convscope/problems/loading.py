@@ -120,7 +120,8 @@ class _Loader:
 
     def _read_problem(self, fields: Fields, problem_id: str, group: Group | None) -> None:
         before = len(self._mistakes.found)
-        title, words, points = fields.text("title") or "", fields.text("text") or "", fields.number("points")
+        title, words = fields.text("title") or "", fields.text("text") or ""
+        explanation, points = fields.text("solution") or "", fields.number("points")
         if points is not None and points < 0:
             fields.refuse("points", f"points={points} is negative; points may be 0 or more")
         name = fields.text("kind", required=True)
@@ -134,4 +135,6 @@ class _Loader:
         fields.finish()
         if task is not None and len(self._mistakes.found) == before:
             place = f"{self._source.name}:{fields.line()}: "
-            self._problems.append(Problem(problem_id, name, task, title, words, points, group, place))
+            self._problems.append(
+                Problem(problem_id, name, task, title, words, explanation, points, group, place)
+            )

@@ -116,7 +116,8 @@ def _clipped(values: Values) -> Display:
     above = int(np.count_nonzero(values > BRIGHTEST))
     pixels = np.rint(np.clip(values, 0, BRIGHTEST)).astype(np.uint8)
     if not below and not above:
-        return Display(pixels, "shown as it is, values rounded to whole grey levels")
+        rounded = "" if np.array_equal(pixels, values) else ", rounded to whole levels"
+        return Display(pixels, f"shown as it is{rounded}")
     parts = [
         f"{_share(count, values.size)} {side} {limit} {'is' if count == 1 else 'are'} shown as {tone}"
         for count, side, limit, tone in ((below, "below", 0, "black"), (above, "above", BRIGHTEST, "white"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +14,9 @@ from convscope.errors import ConvscopeError, InputError, nearest_name
 from convscope.problems.prose import paragraphs
 from convscope.problems.task import Task, Verdict, Work
 from convscope.show import Showable
+
+# How many ids an error message lists.
+LISTED_IDS = 12
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Problem:
         kind: the word after ``kind:``.
         task: what is asked, ready to be solved.
         title, text: the heading and the question; may be empty.
+        explanation: words that lead the worked solution; may be empty.
         points: what it is worth, or None.
         group: the problem it is a part of, or None.
         place: file and line, for messages.
@@ -43,6 +48,7 @@ class Problem:
     task: Task
     title: str = ""
     text: str = ""
+    explanation: str = ""
     points: Fraction | None = None
     group: Group | None = None
     place: str = ""
@@ -117,7 +123,15 @@ class ProblemSet:
 
     def _nearest(self, name: str) -> str:
         groups = (problem.group.id for problem in self.problems if problem.group)
-        return nearest_name(name, dict.fromkeys([*(problem.id for problem in self.problems), *groups]))
+        return _nearest_id(name, [*(problem.id for problem in self.problems), *dict.fromkeys(groups)])
+
+
+def _nearest_id(name: str, known: list[str]) -> str:
+    """The nearest known id, and the known ones, of which a long set lists only a few."""
+    if len(known) <= LISTED_IDS:
+        return nearest_name(name, known)
+    listed = difflib.get_close_matches(name, known, n=LISTED_IDS, cutoff=0) or known[:LISTED_IDS]
+    return f"{nearest_name(name, listed)} and {len(known) - len(listed)} more"
 
 
 def _names(problem: Problem) -> set[str]:
@@ -156,7 +170,8 @@ class SolvedProblem(Showable):
         """What stands under the problem's heading."""
         question = paragraphs(self.problem.text)
         lead: tuple[Block, ...] = (*question, Paragraph((Strong("Solution"),))) if question else ()
-        return (*lead, *self.work.blocks(), *(_finding(verdict) for verdict in self.work.verdicts))
+        words = paragraphs(self.problem.explanation)
+        return (*lead, *words, *self.work.blocks(), *(_finding(verdict) for verdict in self.work.verdicts))
 
 
 @dataclass(frozen=True)
@@ -176,7 +191,8 @@ class SolvedSet(Showable):
     def __getitem__(self, problem_id: str) -> SolvedProblem:
         found = [one for one in self.solved if one.problem.id == problem_id]
         if not found:
-            raise InputError(f"no problem '{problem_id}'; {nearest_name(problem_id, self._ids())}")
+            known = [one.problem.id for one in self.solved]
+            raise InputError(f"no problem '{problem_id}'; {_nearest_id(problem_id, known)}")
         return found[0]
 
     @property
@@ -220,9 +236,6 @@ class SolvedSet(Showable):
         count = len(verdicts)
         words = "The given answer agrees" if count == 1 else f"All {count} given answers agree"
         return (Finding("right", text(f"{words} with the exact results.")),)
-
-    def _ids(self) -> list[str]:
-        return [one.problem.id for one in self.solved]
 
 
 def _section(solved: SolvedProblem) -> Section:

@@ -63,6 +63,8 @@ def _bounded(path: Path) -> bytes:
             raise InputError(f"{path}: {path.stat().st_size} bytes are too many; up to {MAX_BYTES} are read")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)  # a device or a pipe has no size to look at
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:  # a NUL in the name

@@ -8,9 +8,12 @@ from types import MappingProxyType
 _SIGNS = MappingProxyType(
     {
         **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛┣┫┳┻╋", "+"),
-        **dict.fromkeys("│┃┊", "|"),
-        **dict.fromkeys("─┄━", "-"),
-        **dict.fromkeys("═", "="),
+        **dict.fromkeys("│", "|"),
+        **dict.fromkeys("─", "-"),
+        **dict.fromkeys("━═", "="),
+        "┃": "#",
+        "┊": ":",
+        "┄": ".",
         "⋮": ":",
         "⋯": ".",
         "⋱": ".",

@@ -19,6 +19,9 @@ from convscope.render.formula import Writer
 from convscope.render.plain import plain_text
 from convscope.render.text_math import TEXT
 
+# A longer text is a sentence and not a number of a row.
+LONGEST_ENTRY = 40
+
 
 def to_json(facts: Mapping[str, object], *, digits: int) -> str:
     """Facts as JSON.
@@ -52,10 +55,15 @@ def _laid_out(value: Any, margin: str) -> str:  # noqa: ANN401 - whatever JSON t
     if isinstance(value, dict) and value:
         entries = [f"{inner}{_written(key)}: {_laid_out(entry, inner)}" for key, entry in value.items()]
         return "{\n" + ",\n".join(entries) + f"\n{margin}}}"
-    if isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
+    if isinstance(value, list) and any(_is_long(entry) for entry in value):
         entries = [inner + _laid_out(entry, inner) for entry in value]
         return "[\n" + ",\n".join(entries) + f"\n{margin}]"
     return _written(value)
+
+
+def _is_long(entry: object) -> bool:
+    """True for what has lines of its own: a row, a mapping, a sentence."""
+    return isinstance(entry, dict | list) or (isinstance(entry, str) and len(entry) > LONGEST_ENTRY)
 
 
 def _written(value: Any) -> str:  # noqa: ANN401

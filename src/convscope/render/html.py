@@ -45,7 +45,7 @@ from convscope.render.literal import visible_lines
 from convscope.render.mathml import escape
 from convscope.render.numbers import Ratio, column_decimals, operators_as_shown
 from convscope.render.pictures import png_bytes
-from convscope.render.plain import plain_text
+from convscope.render.plain import bare_number, plain_text
 from convscope.render.words import MARKS, VERDICTS
 
 # What a page may load: its own style and its own pictures.
@@ -96,7 +96,7 @@ def to_html(document: Document, *, digits: int) -> str:
 <meta http-equiv="Content-Security-Policy" content="{POLICY}"/>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
 <meta name="color-scheme" content="light dark"/>
-<title>{escape(plain_text(document.title, digits))}</title>
+<title>{escape(plain_text(document.title, digits)) or "convscope"}</title>
 <style>
 {_style("fragment.css")}{_style("page.css")}</style>
 </head>
@@ -171,7 +171,7 @@ def _key(document: Document) -> str:
         for role, words in MARKS.items()
         if role in roles
     ]
-    return f'<div class="key"><span>In the matrices:</span>{"".join(samples)}</div>\n' if samples else ""
+    return f'<div class="key"><span>In the matrices:</span> {" ".join(samples)}</div>\n' if samples else ""
 
 
 # --- inside a sentence -----------------------------------------------------------------------
@@ -190,7 +190,8 @@ def _inline(place: Place, part: str | Code | Strong | Expression) -> str:
         case Strong():
             return f"<strong>{escape(part.text)}</strong>"
         case _:
-            return mathml.inline(place.formulas, part)
+            # A number among words is set like them.
+            return bare_number(part, place.digits) or mathml.inline(place.formulas, part)
 
 
 def _caption(place: Place, content: Text) -> str:
@@ -292,7 +293,7 @@ def _matrix_row(place: Place, block: MatrixRow) -> str:
     # An operator stays with the matrix after it, so that a line that is broken begins with it.
     pieces = "".join(
         f'<div class="led">{operator}{_matrix(place, item)}</div>\n'
-        for operator, item in zip(operators, block.items, strict=True)
+        for operator, item in zip(operators, block.items, strict=False)
     )
     captioned = " captioned" if any(item.caption for item in block.items) else ""
     return f'<div class="side-by-side{captioned}">\n{pieces}</div>\n'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any
 
@@ -36,7 +37,9 @@ FACTOR = PRECEDENCE[Quotient]
 TIGHTEST = PRECEDENCE[Symbol]
 
 # How many characters of a formula a line of the page holds; a longer one is broken.
-ROOM = 64
+ROOM = 56
+# How many characters a sentence takes before its lines become ragged: half a line.
+ROOM_IN_SENTENCE = 28
 
 # Elements that are taller than a line.
 _TALL = re.compile("<m(?:frac|sup|under|sqrt)")
@@ -56,12 +59,16 @@ def writer(digits: int) -> Writer:
 
 
 def inline(writing: Writer, node: Expression) -> str:
-    """A formula in a sentence; a long chain is several, so that a line can end before each sign."""
+    """A formula in a sentence; a long one is several, so that a line can end at its signs."""
     opened = open_number(node)
     whole = writing.write(opened)
-    if not isinstance(opened, Relation) or length(whole) <= ROOM // 2:
+    if length(whole) <= ROOM_IN_SENTENCE:
         return f"<math>{whole}</math>"
-    return " ".join(f"<math><mrow>{_sign(sign)}{part}</mrow></math>" for sign, part in chain(writing, opened))
+    return " ".join(
+        f"<math><mrow>{lead}{line}</mrow></math>"
+        for sign, part in _signed_parts(writing, opened)
+        for lead, line in zip_longest((_sign(sign),), _lines(writing, part, ROOM_IN_SENTENCE), fillvalue="")
+    )
 
 
 def display(writing: Writer, node: Expression) -> str:
@@ -88,35 +95,61 @@ def length(written: str) -> int:
 
 def _broken(writing: Writer, node: Expression) -> Iterator[tuple[str, str, str]]:
     """Rows of what stands left of the sign, the sign, and what stands right of it."""
-    if not isinstance(node, Relation):
-        yield from (("", "", line) for line in _lines(writing, node))
-        return
-    first, *others = node.parts
-    *above, left = _lines(writing, first)
+    (_, first), *others = _signed_parts(writing, node)
+    *above, left = _lines(writing, first, ROOM)
     if len(others) == 0 or above or length(left) > ROOM // 2:
         # A long left side would push every sign to the right edge: it stands on its own above them.
-        yield from (("", "", line) for line in (*above, left))
+        yield from _set_in([*above, left])
         left = ""
-    for sign, part in zip(signs_as_shown(node, writing.digits), others, strict=True):
-        line, *more = _lines(writing, part)
+    for sign, part in others:
+        (_, _, line), *more = _set_in(_lines(writing, part, ROOM))
         yield left, _sign(sign), line
-        yield from (("", "", rest) for rest in more)
+        yield from more
         left = ""
 
 
-def _lines(writing: Writer, node: Expression) -> list[str]:
+def _set_in(lines: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Lines as rows; each but the first begins a little further right."""
+    yield "", "", lines[0]
+    yield from (("", "", f'<mrow><mspace width="1em"></mspace>{line}</mrow>') for line in lines[1:])
+
+
+def _signed_parts(writing: Writer, node: Expression) -> Iterator[tuple[str, Expression]]:
+    """The parts of a chain, each with the sign before it; a formula that is no chain is one part."""
+    if not isinstance(node, Relation):
+        yield "", node
+        return
+    yield from zip(("", *signs_as_shown(node, writing.digits)), node.parts, strict=True)
+
+
+def _lines(writing: Writer, node: Expression, room: int) -> list[str]:
     """The formula on as many lines as it needs: a long sum ends a line before a plus sign."""
+    pieces = list(_pieces(writing, node))
+    if len(pieces) == 1 or length("".join(pieces)) <= room:
+        return [writing.place(node, PRECEDENCE[Sum])]
+    lines = [""]
+    for piece in pieces:
+        if lines[-1] and length(lines[-1] + piece) > room:
+            lines.append("")
+        lines[-1] += piece
+    return [f"<mrow>{line}</mrow>" for line in lines]
+
+
+def _pieces(writing: Writer, node: Expression) -> Iterator[str]:
+    """The parts of a formula between which a line may end; a mean of many terms is (a + b)/n then."""
     opened = open_number(node)
-    whole = writing.place(opened, PRECEDENCE[Sum])
-    if not isinstance(opened, Sum) or length(whole) <= ROOM:
-        return [whole]
-    lines, line = [], ""
-    for piece in _sum_pieces(writing, opened):
-        if line and length(line + piece) > ROOM:
-            lines.append(line)
-            line = '<mspace width="1em"></mspace>'
-        line += piece
-    return [f"<mrow>{written}</mrow>" for written in (*lines, line)]
+    if isinstance(opened, Sum):
+        yield from _sum_pieces(writing, opened)
+        return
+    numerator = open_number(opened.numerator) if isinstance(opened, Quotient) else None
+    if isinstance(opened, Quotient) and isinstance(numerator, Sum):
+        first, *middle, last = _sum_pieces(writing, numerator)
+        yield f'<mo stretchy="false" form="prefix">(</mo>{first}'
+        yield from middle
+        denominator = writing.place(opened.denominator, PRECEDENCE[Power])
+        yield f'{last}<mo stretchy="false" form="postfix">)</mo><mo>/</mo>{denominator}'
+        return
+    yield writing.write(opened)
 
 
 def _row(left: str, sign: str, right: str) -> str:
@@ -173,14 +206,14 @@ def _symbol(writing: Writer, node: Symbol) -> str:
 
 
 def _sum_pieces(writing: Writer, node: Sum) -> Iterator[str]:
-    """Each term with the sign before it."""
+    """Each term with the sign before it, which stays a sum's sign where a line begins with it."""
     first, *others = node.terms
     yield writing.place(first, PRECEDENCE[Sum])
     for term in others:
         if isinstance(term, Negative):
-            yield f"<mo>−</mo>{writing.place(term.argument, AFTER_SIGN)}"
+            yield f'<mo form="infix">−</mo>{writing.place(term.argument, AFTER_SIGN)}'
         else:
-            yield f"<mo>+</mo>{writing.place(term, AFTER_SIGN)}"
+            yield f'<mo form="infix">+</mo>{writing.place(term, AFTER_SIGN)}'
 
 
 def _sum(writing: Writer, node: Sum) -> str:

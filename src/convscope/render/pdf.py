@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from itertools import zip_longest
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -44,16 +45,16 @@ from convscope.render.legend import roles_in
 from convscope.render.literal import visible_lines
 from convscope.render.numbers import CellForm, Ratio, operators_as_shown
 from convscope.render.pictures import picture_files, picture_names, png_bytes
-from convscope.render.plain import plain_text
+from convscope.render.plain import bare_number, plain_text
 from convscope.render.typst_math import literal, quoted
 from convscope.render.words import MARKS, VERDICTS
-
-# One time for every PDF, so that the same document is the same file: the first moment of 2000.
-TIMESTAMP = 946_684_800
 
 # A picture's pixel on paper, where there is room: 0.6 points are 120 pixels an inch.
 POINTS_PER_PIXEL = 0.6
 SMALL_PICTURE = 110.0  # points: a picture of fewer pixels is enlarged to about this
+
+# What words may announce.
+ANNOUNCED = (Formula, MatrixView, MatrixRow, Table, Listing, CodeBlock, Figure)
 
 # Scripts that Typst's own fonts can set. Any other one is looked for among the system's fonts.
 _OWN_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "MICRO", "FEMININE", "MASCULINE", "MODIFIER", "SUPERSCRIPT")
@@ -61,12 +62,21 @@ _OWN_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "MICRO", "FEMININE", "MASCULINE", 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How a block is written where it stands: digits, formulas, picture files, level of the next heading."""
+    """Where a block stands, and how it is written there.
+
+    Attributes:
+        digits: how many decimals a rounded number carries.
+        formulas: writes formulas.
+        pictures: the pictures' file names.
+        level: of the next heading.
+        leads: True when the block must stay on the page of the next one.
+    """
 
     digits: int
     formulas: Writer
     pictures: Mapping[Picture, str]
     level: int = 1
+    leads: bool = False
 
 
 def to_pdf(document: Document, *, digits: int) -> bytes:
@@ -87,12 +97,7 @@ def to_pdf(document: Document, *, digits: int) -> bytes:
             (root / name).write_bytes(png_bytes(picture))
         main = root / "document.typ"
         main.write_text(source, encoding="utf-8")
-        return typst.compile(
-            str(main),
-            root=str(root),
-            ignore_system_fonts=not _needs_more_scripts(source),
-            timestamp=TIMESTAMP,
-        )
+        return typst.compile(str(main), root=str(root), ignore_system_fonts=not _needs_more_scripts(source))
 
 
 def to_typst(document: Document, *, digits: int) -> str:
@@ -152,7 +157,9 @@ def _inline(place: Place, part: str | Code | Strong | Expression) -> str:
         case Strong():
             return f"#strong({literal(part.text)})"
         case _:
-            return typst_math.inline(place.formulas, part)
+            # A number among words is set like them.
+            number = bare_number(part, place.digits)
+            return f"#{quoted(number)}" if number else typst_math.inline(place.formulas, part)
 
 
 def _tuple(items: list[str]) -> str:
@@ -164,7 +171,18 @@ def _tuple(items: list[str]) -> str:
 
 
 def _blocks(place: Place, blocks: tuple[Block, ...]) -> str:
-    return "".join(_block(place, block) for block in blocks)
+    return "".join(
+        _block(replace(place, leads=leads_on(block, after)), block)
+        for block, after in zip_longest(blocks, blocks[1:])
+    )
+
+
+def leads_on(block: Block, after: Block | None) -> bool:
+    """True when a page must not end between the two: words and what they announce, cells and their sum."""
+    if isinstance(block, Paragraph):
+        is_label = all(isinstance(part, Strong) for part in block.content)
+        return isinstance(after, ANNOUNCED) or (is_label and isinstance(after, Paragraph))
+    return isinstance(block, MatrixRow) and isinstance(after, Formula)
 
 
 def _block(place: Place, block: Block) -> str:
@@ -182,7 +200,7 @@ def _section(place: Place, block: Section) -> str:
 
 
 def _paragraph(place: Place, block: Paragraph) -> str:
-    return f"#par({_content(place, block.content)})"
+    return f"#{'lead' if place.leads else 'par'}({_content(place, block.content)})"
 
 
 def _formula(place: Place, block: Formula) -> str:
@@ -196,7 +214,7 @@ def _matrix(place: Place, block: MatrixView) -> str:
 def _matrix_row(place: Place, block: MatrixRow) -> str:
     items = [f"matrix-data({_matrix_options(place, item)})" for item in block.items]
     operators = [quoted(operator) for operator in operators_as_shown(block, place.digits)]
-    return f"#matrix-row({_tuple(items)}, {_tuple(operators)})"
+    return f"#matrix-row({_tuple(items)}, {_tuple(operators)}, leads: {str(place.leads).lower()})"
 
 
 def _matrix_options(place: Place, view: MatrixView) -> str:
@@ -228,7 +246,10 @@ def _figure_in_cell(place: Place, form: CellForm) -> str:
 def _table(place: Place, block: Table) -> str:
     letters = [quoted(letter) for letter in block.alignments()]
     heads = ", ".join(f"strong{_content(place, head)}" for head in block.columns)
-    rows = "".join(f"  {', '.join(_content(place, cell) for cell in row)},\n" for row in block.rows)
+    empty = ((),) * len(block.columns)
+    # Cells fill rows in order: a short row would pull up cells of the next one.
+    full_rows = [(*row, *empty[len(row) :]) for row in block.rows]
+    rows = "".join(f"  {', '.join(_content(place, cell) for cell in row)},\n" for row in full_rows)
     caption = _caption(place, block.caption)
     return (
         f"#data-table({len(block.columns)}, {_tuple(letters)}, {caption},\n  table.header({heads}),\n{rows})"

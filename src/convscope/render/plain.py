@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from convscope.core.document import Code, Strong, Text
+from convscope.core.expression import Expression, Number
 from convscope.render import text_math
+from convscope.render.formula import open_number
 from convscope.render.literal import visible_line
+from convscope.render.numbers import number_form
 
 
 def plain_text(content: Text, digits: int) -> str:
@@ -21,3 +24,15 @@ def plain_text(content: Text, digits: int) -> str:
         else writing.write(part)
         for part in content
     )
+
+
+def bare_number(node: Expression, digits: int) -> str | None:
+    """A number that needs no formula, as it stands among words; None for all that needs one.
+
+    >>> from fractions import Fraction
+    >>> bare_number(Number(Fraction(-1, 2)), digits=4), bare_number(Number(Fraction(1, 3)), digits=4)
+    ('−0.5', None)
+    """
+    opened = open_number(node)
+    form = number_form(opened.value, digits) if isinstance(opened, Number) else None
+    return text_math.form_text(form) if isinstance(form, str) else None

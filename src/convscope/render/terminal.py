@@ -136,8 +136,15 @@ def _stack(page: Page, blocks: Sequence[Block]) -> Iterator[RenderableType]:
         yield _drawn(page, block)
 
 
-# Pairs that read as one: a sentence and its formula, one finding after the other.
-CLOSE = {(Paragraph, Formula), (Formula, Formula), (Finding, Finding), (Formula, Finding)}
+# Pairs that read as one: a sentence and its formula, a picture and its formula, finding after finding.
+CLOSE = {
+    (Paragraph, Formula),
+    (Formula, Formula),
+    (MatrixView, Formula),
+    (MatrixRow, Formula),
+    (Formula, Finding),
+    (Finding, Finding),
+}
 
 
 def _drawn(page: Page, block: Block | None) -> RenderableType:

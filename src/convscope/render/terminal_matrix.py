@@ -6,7 +6,7 @@ padding and what is padded, a star at a winner, ≠ at a difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -14,10 +14,9 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from convscope.core.document import MarkRole, MatrixView
-from convscope.core.expression import Expression
+from convscope.render.columns import columns_words, cut_columns
 from convscope.render.grid import Edge, Grid, GridCell, lay_out
-from convscope.render.numbers import CellForm
-from convscope.render.text_math import form_text, writer
+from convscope.render.text_math import cell_text
 
 # Dark figures on light grounds: legible on a dark and on a light terminal, told apart by every eye.
 STYLES: dict[MarkRole, str] = {
@@ -72,34 +71,11 @@ def draw(view: MatrixView, digits: int, width: int) -> tuple[Drawing, ...]:
         whole = _Sheet(grid, digits, even=even).drawing()
         if whole.width <= width or len(grid[0]) == 1:
             return (whole,)
-    slices = _column_slices(grid, digits, width)
+    strips = cut_columns(grid, lambda strip: _Sheet(strip, digits).drawing().width <= width)
     return tuple(
-        Drawing((_column_heading(view, grid, part), *_Sheet(_cut(grid, part), digits).drawing().lines))
-        for part in slices
+        Drawing((Text(columns_words(view, part), style="dim"), *_Sheet(strip, digits).drawing().lines))
+        for part, strip in strips
     )
-
-
-def _cut(grid: Grid, part: slice) -> Grid:
-    return tuple(row[part] for row in grid)
-
-
-def _column_slices(grid: Grid, digits: int, width: int) -> list[slice]:
-    total, start, slices = len(grid[0]), 0, []
-    while start < total:
-        stop = start + 1
-        while stop < total and _Sheet(_cut(grid, slice(start, stop + 1)), digits).drawing().width <= width:
-            stop += 1
-        slices.append(slice(start, stop))
-        start = stop
-    return slices
-
-
-def _column_heading(view: MatrixView, grid: Grid, part: slice) -> Text:
-    gap_after, hidden = view.column_gap or (len(grid[0]), 0)
-    first, last = part.start, part.stop - 1
-    first += hidden - 1 if first > gap_after + 1 else 0
-    last += hidden - 1 if last > gap_after else 0
-    return Text(f"columns {first} to {last}" if first < last else f"column {first}", style="dim")
 
 
 class _Sheet:
@@ -113,28 +89,29 @@ class _Sheet:
         self.rights = [max(cell_len(row[c][1]) for row in self.halves) for c in columns]
         if even:
             self.lefts, self.rights = ([max(widths)] * len(widths) for widths in (self.lefts, self.rights))
+        self.height, self.width = len(grid), len(grid[0])
         self.is_all_window = all("window" in cell.roles for row in grid for cell in row)
         self.verticals = [[self._vertical(r, c) for c in range(self.width + 1)] for r in range(self.height)]
         self.horizontals = [[self._horizontal(r, c) for c in columns] for r in range(self.height + 1)]
         self.is_ruled = any(any(row[1:-1]) for row in self.verticals)
 
-    @property
-    def height(self) -> int:
-        return len(self.grid)
-
-    @property
-    def width(self) -> int:
-        return len(self.grid[0])
-
     def drawing(self) -> Drawing:
-        """The cells and the lines between them, in brackets."""
-        lines: list[Text] = []
+        """The cells and the lines between them, in brackets; a frame that meets a bracket takes its place."""
+        levels: list[tuple[Callable[[int, Text, Text], Text], int]] = []
         for row in range(self.height + 1):
             if any(self.horizontals[row]):
-                lines.append(self._rule(row))
+                levels.append((self._rule, row))
             if row < self.height:
-                lines.append(self._figures(row))
-        return Drawing(tuple(_bracketed(lines, heavy=self.is_all_window)))
+                levels.append((self._figures, row))
+        signs = "┏┃┗┓┃┛" if self.is_all_window else "┌│└┐│┘"
+        style = WINDOW_LINE if self.is_all_window else ""
+        last = len(levels) - 1
+        lines = []
+        for at, (write, row) in enumerate(levels):
+            place = 0 if at == 0 else 2 if at == last else 1
+            pair = "[]" if last == 0 else signs[place] + signs[place + 3]
+            lines.append(write(row, Text(pair[0], style), Text(pair[1], style)))
+        return Drawing(tuple(lines))
 
     def _cell(self, row: int, column: int) -> GridCell | None:
         inside = 0 <= row < self.height and 0 <= column < self.width
@@ -157,53 +134,59 @@ class _Sheet:
             return Line.NONE
         return Line.DASHED if ("padding" in before.roles) != ("padding" in after.roles) else Line.NONE
 
-    def _figures(self, row: int) -> Text:
+    def _ground(self, *places: tuple[int, int]) -> str:
+        """The window's ground where every cell around lies in a window."""
+        cells = [cell for cell in (self._cell(*place) for place in places) if cell is not None]
+        return STYLES["window"] if cells and all("window" in cell.roles for cell in cells) else ""
+
+    def _figures(self, row: int, left: Text, right: Text) -> Text:
         line = Text()
         for column in range(self.width + 1):
-            line.append_text(self._gap(row, column))
+            before, after = (row, column - 1), (row, column)
+            drawn = self.verticals[row][column]
+            middle = Text(_HEAVY[1], WINDOW_LINE) if drawn is Line.HEAVY else Text(_DASHED[1], PADDING_LINE)
+            if drawn is not Line.HEAVY and (column in (0, self.width) or not drawn):
+                middle = left if column == 0 else right if column == self.width else Text(" ")
+            middle = Text(middle.plain, middle.style or self._ground(before, after))
+            if drawn is Line.DASHED:
+                middle.stylize(self._ground(before, after))
+            # With no line between them, the space between two cells is coloured only if both are.
+            grounds = [self._ground(before), self._ground(after)]
+            if not drawn and 0 < column < self.width:
+                grounds = [self._ground(before, after)] * 2
+            line.append_text(self._spread(column, Text(" ", grounds[0]), middle, Text(" ", grounds[1])))
             if column < self.width:
-                left, right = self.halves[row][column]
-                padded = _pad_left(left, self.lefts[column]) + _pad_right(right, self.rights[column])
+                whole, rest = self.halves[row][column]
+                padded = _pad_left(whole, self.lefts[column]) + _pad_right(rest, self.rights[column])
                 line.append(padded, style=_style(self.grid[row][column].roles))
         return line
 
-    def _gap(self, row: int, column: int) -> Text:
-        drawn = self.verticals[row][column]
-        cells = self._cell(row, column - 1), self._cell(row, column)
-        grounds = [STYLES["window"] if cell and "window" in cell.roles else "" for cell in cells]
-        if drawn:
-            middle = Text((_HEAVY if drawn is Line.HEAVY else _DASHED)[1], style=_line_style(drawn))
-        else:
-            grounds = [grounds[0] if all(grounds) else ""] * 2
-            middle = Text(" ", style=grounds[0])
-        return self._spread(column, Text(" ", style=grounds[0]), middle, Text(" ", style=grounds[1]))
-
     def _spread(self, column: int, before: Text, middle: Text, after: Text) -> Text:
-        """What stands between two columns; at the border there is room for a line only if one is there."""
-        if column in (0, self.width):
-            if not any(row[column] for row in self.verticals):
-                return Text()
-            return Text.assemble(middle, after) if column == 0 else Text.assemble(before, middle)
+        """What stands between two columns: a line has room if there are any; a bracket has one side."""
+        if column == 0:
+            return Text.assemble(middle, after)
+        if column == self.width:
+            return Text.assemble(before, middle)
         return Text.assemble(before, middle, after) if self.is_ruled else Text.assemble(before, after)
 
-    def _rule(self, row: int) -> Text:
+    def _rule(self, row: int, left: Text, right: Text) -> Text:
         line = Text()
         for column in range(self.width + 1):
-            before = self._dash(row, column - 1)
-            after = self._dash(row, column)
-            line.append_text(self._spread(column, before, self._corner(row, column), after))
+            before, after = self._dash(row, column - 1), self._dash(row, column)
+            middle = self._corner(row, column)
+            if column in (0, self.width) and middle.style != WINDOW_LINE:
+                middle = left if column == 0 else right
+            line.append_text(self._spread(column, before, middle, after))
             if column < self.width:
-                length = self.lefts[column] + self.rights[column]
-                line.append(after.plain * length, style=after.style)
-        line.stylize(PADDING_LINE)
-        for start, sign in enumerate(line.plain):
-            if sign in _HEAVY and sign != " ":
-                line.stylize(f"not dim {WINDOW_LINE}", start, start + 1)
+                line.append(after.plain * (self.lefts[column] + self.rights[column]), style=after.style)
         return line
 
     def _dash(self, row: int, column: int) -> Text:
         drawn = self.horizontals[row][column] if 0 <= column < self.width else Line.NONE
-        return Text({Line.NONE: " ", Line.DASHED: _DASHED[4], Line.HEAVY: _HEAVY[4]}[drawn])
+        sign = {Line.NONE: " ", Line.DASHED: _DASHED[4], Line.HEAVY: _HEAVY[4]}[drawn]
+        if drawn is Line.HEAVY:
+            return Text(sign, WINDOW_LINE)
+        return Text(sign, self._ground((row - 1, column), (row, column)) or PADDING_LINE)
 
     def _corner(self, row: int, column: int) -> Text:
         arms = (
@@ -214,7 +197,10 @@ class _Sheet:
         )
         strongest = max(arms)
         index = sum(1 << bit for bit, arm in enumerate(arms) if arm is strongest and arm)
-        return Text((_HEAVY if strongest is Line.HEAVY else _DASHED)[index])
+        if strongest is Line.HEAVY:
+            return Text(_HEAVY[index], WINDOW_LINE)
+        around = ((row - 1, column - 1), (row - 1, column), (row, column - 1), (row, column))
+        return Text(_DASHED[index], self._ground(*around) or PADDING_LINE)
 
 
 def _halves(cell: GridCell, digits: int) -> tuple[str, str]:
@@ -226,18 +212,9 @@ def _halves(cell: GridCell, digits: int) -> tuple[str, str]:
     return written, suffix
 
 
-def cell_text(content: CellForm, digits: int) -> str:
-    """The figures of one cell."""
-    return writer(digits).write(content) if isinstance(content, Expression) else form_text(content)
-
-
 def _style(roles: Iterable[MarkRole]) -> str:
     played = frozenset(roles)
     return next((style for role, style in STYLES.items() if role in played), "")
-
-
-def _line_style(line: Line) -> str:
-    return WINDOW_LINE if line is Line.HEAVY else PADDING_LINE
 
 
 def _pad_left(text: str, width: int) -> str:
@@ -246,19 +223,6 @@ def _pad_left(text: str, width: int) -> str:
 
 def _pad_right(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
-
-
-def _bracketed(lines: Sequence[Text], *, heavy: bool) -> list[Text]:
-    if len(lines) == 1:
-        return [Text.assemble("[ ", lines[0], " ]")]
-    signs = "┏┃┗┓┃┛" if heavy else "┌│└┐│┘"
-    style = WINDOW_LINE if heavy else ""
-    last = len(lines) - 1
-    places = [0 if at == 0 else 2 if at == last else 1 for at in range(len(lines))]
-    return [
-        Text.assemble((signs[place], style), " ", line, " ", (signs[place + 3], style))
-        for place, line in zip(places, lines, strict=True)
-    ]
 
 
 @dataclass(frozen=True, slots=True)

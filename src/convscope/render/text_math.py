@@ -27,7 +27,7 @@ from convscope.core.expression import (
 )
 from convscope.render.formula import Writer, chain, children, open_number
 from convscope.render.literal import visible_line
-from convscope.render.numbers import Ratio, number_form
+from convscope.render.numbers import CellForm, Ratio, number_form
 
 MINUS = "\u2212"
 
@@ -58,11 +58,19 @@ def form_text(form: str | Ratio) -> str:
     return written.replace("-", MINUS)
 
 
+def cell_text(form: CellForm, digits: int) -> str:
+    """What stands in one cell of a matrix."""
+    return writer(digits).write(form) if isinstance(form, Expression) else form_text(form)
+
+
 def _number(writer: Writer, node: Number) -> str:
     return form_text(number_form(node.value, writer.digits))
 
 
 def _symbol(writer: Writer, node: Symbol) -> str:
+    match node.indices:
+        case (Symbol(name=word, indices=()),) if len(word) > 1:  # a word, such as "out", counts nothing
+            return f"{visible_line(node.name)}_{visible_line(word)}"
     indices = ", ".join(writer.write(index) for index in node.indices)
     return visible_line(node.name) + (f"[{indices}]" if indices else "")
 

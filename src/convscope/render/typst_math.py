@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -66,11 +67,10 @@ def inline(writing: Writer, node: Expression) -> str:
 def display(writing: Writer, node: Expression) -> str:
     """A formula on its own line: `formula` of page.typ breaks it at its signs where it is too wide.
 
-    Each part comes as its sign, the part, and whether Typst may break the part itself.
+    Each part comes as its sign, the part, and the part in a form that Typst can break, or none.
     """
     opened = open_number(node)
-    parts = list(_parts(writing, opened))
-    rows = ", ".join(f"(${sign}$, $display({part})$, {str(breaks).lower()})" for sign, part, breaks in parts)
+    rows = ", ".join(f"(${sign}$, $display({part})$, {form})" for sign, part, form in _parts(writing, opened))
     return f"#formula($ {writing.write(opened)} $, {rows})"
 
 
@@ -82,12 +82,21 @@ def number_markup(form: str | Ratio) -> str:
     return form.replace("-", "−")
 
 
-def _parts(writing: Writer, node: Expression) -> Iterator[tuple[str, str, bool]]:
+def _parts(writing: Writer, node: Expression) -> Iterator[tuple[str, str, str]]:
     if not isinstance(node, Relation):
-        yield "", writing.write(node), isinstance(node, Sum | Product)
+        yield "", writing.write(node), _breakable(writing, node)
         return
     for (sign, part), child in zip(chain(writing, node), node.parts, strict=True):
-        yield _SIGNS.get(sign, sign), part, isinstance(open_number(child), Sum | Product)
+        yield _SIGNS.get(sign, sign), part, _breakable(writing, child)
+
+
+def _breakable(writing: Writer, node: Expression) -> str:
+    """The formula in a form whose line can be broken; a mean of many terms is (a + b)/n then."""
+    opened = open_number(node)
+    if isinstance(opened, Quotient) and isinstance(open_number(opened.numerator), Sum):
+        denominator = writing.place(opened.denominator, PRECEDENCE[Power])
+        return f"$display(({writing.write(opened.numerator)}) \\/ {denominator})$"
+    return f"$display({writing.write(opened)})$" if isinstance(opened, Sum | Product) else "none"
 
 
 def _number(writing: Writer, node: Number) -> str:
@@ -111,6 +120,7 @@ def _arguments(writing: Writer, nodes: tuple[Expression, ...]) -> str:
 
 
 def _sum(writing: Writer, node: Sum) -> str:
+    writing = replace(writing, table=TERMS)
     first, *others = node.terms
     pieces = [writing.place(first, PRECEDENCE[Sum])]
     for term in others:
@@ -127,6 +137,11 @@ def _elided(_: Writer, node: Elided) -> str:
 
 def _product(writing: Writer, node: Product) -> str:
     return " ⋅ ".join(writing.place(factor, FACTOR) for factor in node.factors)
+
+
+def _product_in_sum(writing: Writer, node: Product) -> str:
+    # `by` of page.typ: a line of a long sum ends at a plus sign, not within a product.
+    return " by ".join(writing.place(factor, FACTOR) for factor in node.factors)
 
 
 def _quotient(writing: Writer, node: Quotient) -> str:
@@ -175,4 +190,8 @@ RULES: Mapping[type[Expression], Callable[[Writer, Any], str]] = MappingProxyTyp
         Sizes: _sizes,
         Relation: _relation,
     }
+)
+
+TERMS: Mapping[type[Expression], Callable[[Writer, Any], str]] = MappingProxyType(
+    {**RULES, Product: _product_in_sum}
 )

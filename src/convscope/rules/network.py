@@ -21,7 +21,7 @@ from convscope.core.document import (
 )
 from convscope.core.expression import sizes
 from convscope.core.layer import Layer
-from convscope.core.network import Graph, Node, Shape, hint
+from convscope.core.network import Graph, Shape, hint
 from convscope.errors import ConvscopeError, InputError
 from convscope.rules.shape import UNCHANGED, ShapeResult, output_shape
 from convscope.rules.window import legend
@@ -176,23 +176,25 @@ class Network(Showable):
 
 def _rows(graph: Graph) -> Iterator[Row]:
     shapes = {entry.name: entry.shape for entry in graph.inputs}
+    # Deep networks repeat themselves: one layer object on one shape is worked out once. The graph
+    # keeps the layers alive, so that an id stays theirs.
+    known: dict[tuple[int, tuple[Shape, ...]], ShapeResult] = {}
     for node in graph.nodes:
         given = tuple(shapes[name] for name in node.inputs)
-        result = _worked(node, given)
-        shapes[node.name] = result.shape
-        yield Row(node.name, node.layer, node.inputs, given, result)
-
-
-def _worked(node: Node, shapes: tuple[Shape, ...]) -> ShapeResult:
-    try:
-        return output_shape(node.layer, shapes)
-    except ConvscopeError as error:
-        raise node.failed(error) from None
+        key = (id(node.layer), given)
+        if key not in known:
+            try:
+                known[key] = output_shape(node.layer, given)
+            except ConvscopeError as error:
+                raise node.failed(error) from None
+        shapes[node.name] = known[key].shape
+        yield Row(node.name, node.layer, node.inputs, given, known[key])
 
 
 def _input_told(name: str, shape: Shape) -> Paragraph:
     axes = _AXES_TOLD.get(len(shape))
-    return Paragraph(text("Input ", Code(name), ": ", sizes(shape), f" ({axes})." if axes else "."))
+    called = ("Input",) if name == "input" else ("Input ", Code(name))
+    return Paragraph(text(*called, ": ", sizes(shape), f" ({axes})." if axes else "."))
 
 
 def _named(names: tuple[str, ...]) -> Text:

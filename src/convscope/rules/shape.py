@@ -70,8 +70,10 @@ class ShapeResult:
     def steps(self) -> tuple[Step, ...]:
         """The formula of each axis with numbers filled in; axes alike are derived once."""
         steps = [Step(self.channels, () if self.total is None else (Formula(self.total),))]
+        said: set[Text] = set()
         for facts, names in self._axes_alike():
-            steps += [Step(fact.because) for fact in facts]
+            steps += [Step(fact.because) for fact in facts if fact.because not in said]
+            said.update(fact.because for fact in facts)
             claim = f"{joined_names(names).capitalize()}:"
             steps.append(Step(text(claim), tuple(fact.display() for fact in facts)))
             steps += [Step(drop_remark(fact)) for fact in facts]
@@ -114,7 +116,8 @@ def drop_remark(fact: Fact) -> Text:
     told = text("The floor drops ", cells, f" {noun} at the end of the axis: no window reaches {pronoun}.")
     if padding == cells:
         return (*told, " That is padding only; no cell of the input is lost.")
-    return text(*told, " Of these ", padding, " are padding.") if padding else told
+    verb = "is" if padding == 1 else "are"
+    return text(*told, " ", padding, f" of them {verb} padding.") if padding else told
 
 
 # --- the rules --------------------------------------------------------------------------------

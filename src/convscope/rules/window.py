@@ -162,7 +162,13 @@ def window_axes(layer: Conv | MaxPool | AvgPool | LpPool, spatial: Sequence[int]
         ShapeError: a kernel larger than the padded input, or padding that its mode cannot fill.
     """
     layer = layer.for_rank(len(spatial))
-    return tuple(_window_axis(layer, axis, n) for axis, n in enumerate(spatial))
+    axes: list[Axis] = []
+    for axis, n in enumerate(spatial):
+        options = (layer.kernel_size, layer.stride, layer.dilation, layer.padding)
+        as_before = axis > 0 and all(o == "same" or o[axis] == o[axis - 1] for o in (spatial, *options))
+        # Most layers are square: what holds for one axis then holds for the next.
+        axes.append(axes[-1] if as_before else _window_axis(layer, axis, n))
+    return tuple(axes)
 
 
 def _window_axis(layer: Conv | MaxPool | AvgPool | LpPool, axis: int, n: int) -> Axis:
@@ -175,16 +181,18 @@ def _window_axis(layer: Conv | MaxPool | AvgPool | LpPool, axis: int, n: int) ->
         return Axis(_same_facts(arguments, spread), pair)
     pair = layer.padding[axis]
     _check_fill(layer, axis, n, pair)
-    if n + sum(pair) < extent:
+    arguments |= _padding_arguments(pair)
+    if getattr(layer, "ceil_mode", False):
+        facts = _rounded_up(arguments, spread, n + pair[0])
+    else:
+        facts = (Fact("n_out", _windows, arguments, spread),)
+    if facts[-1].value < 1:
         padded = f"{n + sum(pair)} with its padding" if sum(pair) else f"{n}"
         raise ShapeError(
             f"{type(layer).__name__}: the kernel spans {extent} cells but the input has only {padded} along "
             f"its {_axis_name(layer, axis)}; pad more, or take a smaller kernel or a larger input"
         )
-    arguments |= _padding_arguments(pair)
-    if not getattr(layer, "ceil_mode", False):
-        return Axis((Fact("n_out", _windows, arguments, spread),), pair)
-    return Axis(_rounded_up(arguments, spread, n + pair[0]), pair)
+    return Axis(facts, pair)
 
 
 def _axis_name(layer: Conv | ConvTranspose | MaxPool | AvgPool | LpPool | Pad, axis: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
+from convscope.core import pointwise
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.layer import Layer, Padding
 from convscope.core.number import decimal_places, decimal_text
@@ -123,6 +124,14 @@ def _concat(layer: Concat) -> Iterator[str]:
     yield "" if layer.dim == 1 else f"along dim {layer.dim}"
 
 
+def _along_axis(layer: pointwise.Softmax | pointwise.Softmin | pointwise.LogSoftmax) -> Iterator[str]:
+    yield "" if layer.dim == -1 else f"along dim {layer.dim}"
+
+
+def _gelu(layer: pointwise.GELU) -> Iterator[str]:
+    yield "" if layer.approximate == "none" else f"by its {layer.approximate} approximation"
+
+
 def _flatten(layer: Flatten) -> Iterator[str]:
     yield "" if (layer.start_dim, layer.end_dim) == (1, -1) else f"dims {layer.start_dim} to {layer.end_dim}"
 
@@ -131,14 +140,12 @@ def _batch_norm(_layer: BatchNorm) -> Iterator[str]:
     yield ""
 
 
-def _plain(layer: Any) -> Iterator[str]:  # noqa: ANN401 - any layer whose options are single numbers or words
+def _plain(layer: Any) -> Iterator[str]:  # noqa: ANN401 - any layer whose options are single numbers
     yield ""
     for entry in fields(layer):
         value = getattr(layer, entry.name)
         if isinstance(value, Fraction):
             yield f"{entry.name.replace('_', ' ')} {number_words(value)}"
-        elif isinstance(value, int | str):
-            yield f"{entry.name.replace('_', ' ')} {value}"
 
 
 LAYER_WORDS: dict[type[Layer], Callable[[Any], Iterator[str]]] = {
@@ -153,6 +160,10 @@ LAYER_WORDS: dict[type[Layer], Callable[[Any], Iterator[str]]] = {
     Upsample: _upsample,
     Pad: _pad,
     Concat: _concat,
+    pointwise.Softmax: _along_axis,
+    pointwise.Softmin: _along_axis,
+    pointwise.LogSoftmax: _along_axis,
+    pointwise.GELU: _gelu,
     Flatten: _flatten,
     BatchNorm: _batch_norm,
 }

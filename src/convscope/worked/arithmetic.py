@@ -1,13 +1,13 @@
 """Exact arithmetic on whole arrays.
 
 Ratios are computed as integers over a common denominator: in float64 where every sum is below
-2**53 and so exact, in int64 where it fits, in Python integers otherwise. Symbolic values go through
-SymPy, object by object, by the very same array operations.
+2**53 and so exact, in int64 where it fits, in Python integers otherwise. Symbolic values go through the
+very same array operations as polynomials.
 """
 
 from __future__ import annotations
 
-import functools
+import bisect
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -20,6 +20,7 @@ from convscope.core.array import (
     INT64_LIMIT,
     ExactArray,
     Integers,
+    LazyTable,
     RationalArray,
     SymbolicArray,
     from_cells,
@@ -28,11 +29,12 @@ from convscope.core.array import (
 )
 from convscope.core.number import Exact
 from convscope.errors import UnsupportedError
+from convscope.worked.symbolic import lift, lower
 
 Numbers: TypeAlias = npt.NDArray[Any]
 FLOAT64_LIMIT = 2**53
-# SymPy adds some 20,000 products a second; more than this and nobody waits for it.
-MAX_SYMBOLIC_PRODUCTS = 400_000
+# Some 200,000 products of symbolic numbers are added up a second; for more than this nobody waits.
+MAX_SYMBOLIC_PRODUCTS = 2**20
 
 
 def bilinear(
@@ -87,12 +89,16 @@ def _integers(result: Numbers) -> Integers:
 
 
 def _symbolic(x: ExactArray, y: ExactArray, operate: Callable[[Numbers, Numbers], Numbers]) -> ExactArray:
-    from convscope.worked.symbolic import Ring
+    result = np.asarray(operate(_lifted(x), _lifted(y)), dtype=object)
+    return from_cells((lower(cell) for cell in result.reshape(-1)), result.shape)
 
-    ring = Ring()
-    lift = np.frompyfunc(functools.cache(ring.lift), 1, 1)
-    result = np.asarray(operate(lift(np.asarray(x)), lift(np.asarray(y))), dtype=object)
-    return from_cells((ring.lower(cell) for cell in result.reshape(-1)), result.shape)
+
+def _lifted(array: ExactArray) -> Numbers:
+    """The numbers as things that add and multiply, each distinct one once."""
+    values, codes = array.table()
+    table = np.empty(len(values), dtype=object)
+    table[:] = [lift(value) for value in values]
+    return np.asarray(table[codes])
 
 
 def is_zero(value: Exact) -> bool:
@@ -102,42 +108,56 @@ def is_zero(value: Exact) -> bool:
 
 def distinct(array: ExactArray) -> tuple[Sequence[Exact], npt.NDArray[np.int64]]:
     """The distinct numbers of an array, and each cell's place among them."""
-    if isinstance(array, SymbolicArray):
-        return array.values, array.codes
-    assert isinstance(array, RationalArray)  # noqa: S101 - the only other kind; tells the type checker
-    numerators, codes = np.unique(array.numerators, return_inverse=True)
-    return [Fraction(int(n), array.denominator) for n in numerators], codes.reshape(array.shape)
+    return array.table()
 
 
 def mapped(array: ExactArray, function: Callable[[Exact], Exact]) -> ExactArray:
     """The array with `function` applied to each number; each distinct number is mapped once."""
-    values, codes = distinct(array)
+    values, codes = array.table()
     return from_table([function(value) for value in values], codes)
+
+
+def mapped_later(
+    array: ExactArray, function: Callable[[Exact], Exact], *, increasing: bool = False
+) -> SymbolicArray:
+    """The array with `function` applied to each number when that number is looked at.
+
+    Args:
+        array: the numbers.
+        function: what makes a symbolic number of at least one of them.
+        increasing: `function` is strictly increasing, so it keeps the numbers' order.
+    """
+    values, codes = array.table()
+    in_order = isinstance(array, RationalArray) or (isinstance(array, SymbolicArray) and array.is_sorted)
+    table = LazyTable(len(values), lambda place: function(values[place]))
+    return SymbolicArray(table, codes, is_sorted=increasing and in_order)
 
 
 def ordered(array: ExactArray) -> tuple[Integers, Callable[[Integers], ExactArray]]:
     """Integers in the order of the array's numbers, and the way back from integers to numbers.
 
     Equal numbers have equal integers, so a pool over the integers is a pool over the numbers.
+
+    Raises:
+        InputError: letters have no order.
+        UnsupportedError: two numbers that could be neither told apart nor proved equal.
     """
     if isinstance(array, RationalArray):
         denominator = array.denominator
         return array.numerators, lambda integers: RationalArray(integers, denominator)
-    from convscope.worked.symbolic import compare
+    values, codes = array.table()
+    if isinstance(array, SymbolicArray) and array.is_sorted:
+        return codes, lambda integers: SymbolicArray(values, codes, is_sorted=True).rearranged(
+            lambda _: integers
+        )
+    from convscope.worked.comparison import ranked
 
-    values, codes = distinct(array)
-
-    def by_value(a: int, b: int) -> int:
-        return compare(values[a], values[b])
-
-    used = sorted((int(code) for code in np.unique(codes)), key=functools.cmp_to_key(by_value))
-    ranks = np.zeros(len(values), dtype=np.int64)
-    table: list[Exact] = []
-    for code in used:
-        if not table or compare(table[-1], values[code]) != 0:
-            table.append(values[code])
-        ranks[code] = len(table) - 1
-    return ranks[codes], lambda integers: from_table(table, integers)
+    used = [int(code) for code in np.unique(codes)]
+    places = np.zeros(len(values), dtype=np.int64)
+    places[used] = ranked([values[code] for code in used])
+    number_at = {int(places[code]): values[code] for code in used}
+    table = [number_at[place] for place in range(len(number_at))]
+    return places[codes], lambda integers: from_table(table, integers)
 
 
 def concatenate(arrays: Sequence[ExactArray], axis: int) -> ExactArray:
@@ -151,13 +171,19 @@ def concatenate(arrays: Sequence[ExactArray], axis: int) -> ExactArray:
             if isinstance(a, RationalArray)
         ]
         return RationalArray(_integers(np.concatenate(parts, axis=axis)), denominator)
-    values: list[Exact] = []
-    shifted = []
+    tables, places, start = [], [], 0
     for array in arrays:
-        table, codes = distinct(array)
-        shifted.append(codes + len(values))
-        values.extend(table)
-    return from_table(values, np.concatenate(shifted, axis=axis))
+        values, codes = array.table()
+        tables.append((start, values))
+        places.append(codes + start)
+        start += len(values)
+    starts = [first for first, _ in tables]
+
+    def number(place: int) -> Exact:
+        first, values = tables[bisect.bisect_right(starts, place) - 1]
+        return values[place - first]
+
+    return SymbolicArray(LazyTable(start, number), np.concatenate(places, axis=axis))
 
 
 def zero_array(shape: tuple[int, ...]) -> RationalArray:

@@ -13,7 +13,7 @@ import numpy as np
 from convscope.core.array import ExactArray, from_cells
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Step
-from convscope.core.document import Block, Formula, MatrixRow, Text, elided, text
+from convscope.core.document import Block, Formula, Mark, MatrixRow, MatrixView, Text, elided, text
 from convscope.core.expression import Expression, Number, equation
 from convscope.core.layer import Pair
 from convscope.core.number import Exact
@@ -23,6 +23,7 @@ from convscope.worked.arithmetic import Numbers, add, bilinear, is_zero, multipl
 from convscope.worked.views import (
     MOST_CHANNELS,
     array_views,
+    cell_marks,
     mask_marks,
     matrix_view,
     planes,
@@ -39,6 +40,9 @@ from convscope.worked.window import (
     window_slices,
 )
 from convscope.worked.work import Index, Work
+
+# A padded input of at most so many rows and columns is shown whole, with the window marked.
+SMALL_PLANE = 8
 
 _FILLED = {
     "zeros": "with zeros",
@@ -216,12 +220,10 @@ class ConvWork(Work[Conv]):
 
     def how(self) -> Text:
         """Multiply and add up."""
+        bias = " and the bias" if isinstance(self.layer.bias, ExactArray) else ""
         return text(
-            "For each output cell the window of the input under the kernel is multiplied by the kernel cell by "
-            "cell; the products, and the bias where there is one, add up to the cell."
-            if self.layer.bias is not None and isinstance(self.layer.bias, ExactArray)
-            else "For each output cell the window of the input under the kernel is multiplied by the kernel cell "
-            "by cell, and the products add up to the cell."
+            "For each output cell the window of the input under the kernel is multiplied by the kernel, "
+            f"cell by cell, and the products{bias} add up to the cell."
         )
 
     def steps(self, index: Index, name: Expression) -> tuple[Step, ...]:
@@ -237,8 +239,9 @@ class ConvWork(Work[Conv]):
         def row(number: int) -> tuple[Block, ...]:
             lead, piece, taps_, product = pieces[number]
             where = f" [{', '.join(map(str, lead))}]" if len(pieces) > 1 else ""
+            whole = self._window_in_input(index) if len(pieces) == 1 else None
             views = (
-                matrix_view(piece, text(f"window{where}"), marks),
+                whole or matrix_view(piece, text(f"window{where}"), marks),
                 matrix_view(taps_, text(f"kernel{where}")),
                 matrix_view(product, text("products")),
             )
@@ -261,6 +264,25 @@ class ConvWork(Work[Conv]):
             " and the bias added up:" if bias is not None else " added up:",
         )
         return Step(told, rows), Step(added, (Formula(formula),))
+
+    def _window_in_input(self, index: Index) -> MatrixView | None:
+        """The whole padded input with the window marked, where it is small enough to be shown whole."""
+        plane = self.padded_input[index[0]][0]
+        if plane.ndim > 2 or max(plane.shape) > SMALL_PLANE:
+            return None
+        mask = padding_mask(self.x.shape[2:], self.padding)
+        marks = mask_marks(mask) if mask.any() else ()
+        layer = self.layer
+        slices = window_slices(index[2:], layer.stride, layer.dilation, layer.kernel_size)
+        cells = list(itertools.product(*(range(s.start, s.stop, s.step) for s in slices)))
+        if any(d > 1 for d in layer.dilation):
+            window = cell_marks("window", cells)
+        else:
+            (top, left), (bottom, right) = (
+                ((0, *cell) if len(cell) == 1 else cell) for cell in (cells[0], cells[-1])
+            )
+            window = (Mark("window", top, left, bottom + 1, right + 1),)
+        return matrix_view(plane, text("window in the input"), (*marks, *window))
 
 
 def _channel_planes(window: ExactArray) -> list[tuple[Index, ExactArray]]:

@@ -1,7 +1,8 @@
-"""What each activation is: for one number, either the exact ratio or the formula that defines it.
+"""What each activation is, said once: its formula, and where it is linear.
 
-The formula is the only definition there is: it is shown to the reader, evaluated in interval
-arithmetic for every printed digit, and compared exactly in a pool.
+The formula is shown to the reader, evaluated in interval arithmetic for every printed digit, and
+compared exactly in a pool. Where a function is linear (all of ReLU, an ELU above zero), its pieces
+work on whole arrays of ratios and on single symbolic numbers alike.
 """
 
 from __future__ import annotations
@@ -18,25 +19,41 @@ from convscope.errors import UnsupportedError
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of the number line on which a function is ``slope · x + offset``, or is its formula.
+
+    Attributes:
+        upto: the last number of the part; None for the last part, which has no end.
+        slope, offset: the line; None where the function is not linear.
+    """
+
+    upto: Fraction | None
+    slope: Fraction | None
+    offset: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
 class PointFunction:
     """One activation as a function of one number.
 
     Attributes:
         symbol: how it is written: σ, tanh.
         formula: from the layer and the argument to the formula that defines the value.
-        exact: from the layer and a ratio to the value where that is a ratio, else None.
+        pieces: from the layer to the parts on which it is linear, in order; None where no part is.
+        exact: from a ratio to the value where that is a ratio, else None; for functions without pieces.
         increasing: strictly increasing everywhere, so that it keeps the order of its arguments.
-        needs_sign: the formula depends on the argument's sign, so letters cannot pass.
+        always: its formula says all there is to say (a leaky ReLU's says only what it is below zero).
     """
 
     symbol: str
     formula: Callable[[Any, Expression], Expression]
-    exact: Callable[[Any, Fraction], Fraction | None]
+    pieces: Callable[[Any], tuple[Piece, ...]] | None = None
+    exact: Callable[[Fraction], Fraction | None] = lambda _: None
     increasing: bool = False
-    needs_sign: bool = False
+    always: bool = True
 
 
-ONE, TWO = as_expression(1), as_expression(2)
+ZERO, ONE, TWO = Fraction(0), as_expression(1), as_expression(2)
 
 
 def exponential(argument: Expression) -> Expression:
@@ -49,28 +66,22 @@ def logarithm(argument: Expression) -> Expression:
     return Call("ln", (argument,))
 
 
-def _never(layer: Layer, x: Fraction) -> Fraction | None:  # noqa: ARG001 - the interface of `exact`
-    return None
+def _at_zero(value: Fraction) -> Callable[[Fraction], Fraction | None]:
+    """A ratio at 0 and nowhere else among the ratios."""
+    return lambda x: value if x == 0 else None
 
 
-def _at_zero(value: Fraction) -> Callable[[Any, Fraction], Fraction | None]:
-    return lambda _layer, x: value if x == 0 else None
+def _clip(low: Fraction, high: Fraction) -> tuple[Piece, ...]:
+    return Piece(low, ZERO, low), Piece(high, Fraction(1)), Piece(None, ZERO, high)
 
 
-def _always(rule: Callable[[Any, Fraction], Fraction]) -> Callable[[Any, Fraction], Fraction | None]:
-    return rule
+def _bent(below: Fraction | None, above: Fraction) -> tuple[Piece, ...]:
+    """One slope up to zero (or a formula) and one beyond."""
+    return Piece(ZERO, below), Piece(None, above)
 
 
-def _where_positive(_layer: Layer, x: Fraction) -> Fraction | None:
-    return x if x >= 0 else None
-
-
-def _clipped(low: Fraction, x: Fraction, high: Fraction) -> Fraction:
-    return min(max(low, x), high)
-
-
-def _selu_exact(layer: pointwise.SELU, x: Fraction) -> Fraction | None:
-    return layer.scale * x if x >= 0 else None
+def _clipped(low: Fraction, x: Expression, high: Fraction) -> Expression:
+    return Call("min", (Call("max", (Number(low), x)), Number(high)))
 
 
 def _gelu(layer: pointwise.GELU, x: Expression) -> Expression:
@@ -80,75 +91,66 @@ def _gelu(layer: pointwise.GELU, x: Expression) -> Expression:
     return x / 2 * (ONE + Call("tanh", (inner,)))
 
 
+def _softplus(layer: pointwise.Softplus, x: Expression) -> Expression:
+    if layer.beta == 1:
+        return logarithm(ONE + exponential(x))
+    return logarithm(ONE + exponential(Number(layer.beta) * x)) / Number(layer.beta)
+
+
+_UNCHANGED = (Piece(None, Fraction(1)),)
+
 FUNCTIONS: dict[type[Layer], PointFunction] = {
-    pointwise.Identity: PointFunction("identity", lambda _, x: x, _always(lambda _, x: x), increasing=True),
-    pointwise.Dropout: PointFunction("dropout", lambda _, x: x, _always(lambda _, x: x), increasing=True),
+    pointwise.Identity: PointFunction("identity", lambda _, x: x, lambda _: _UNCHANGED, increasing=True),
+    pointwise.Dropout: PointFunction("dropout", lambda _, x: x, lambda _: _UNCHANGED, increasing=True),
     pointwise.ReLU: PointFunction(
-        "ReLU",
-        lambda _, x: Call("max", (as_expression(0), x)),
-        _always(lambda _, x: max(Fraction(0), x)),
-        needs_sign=True,
+        "ReLU", lambda _, x: Call("max", (as_expression(0), x)), lambda _: _bent(ZERO, Fraction(1))
     ),
     pointwise.ReLU6: PointFunction(
-        "ReLU6",
-        lambda _, x: Call("min", (Call("max", (as_expression(0), x)), as_expression(6))),
-        _always(lambda _, x: _clipped(Fraction(0), x, Fraction(6))),
-        needs_sign=True,
+        "ReLU6", lambda _, x: _clipped(ZERO, x, Fraction(6)), lambda _: _clip(ZERO, Fraction(6))
     ),
     pointwise.LeakyReLU: PointFunction(
         "LeakyReLU",
         lambda layer, x: Number(layer.negative_slope) * x,
-        _always(lambda layer, x: x if x > 0 else layer.negative_slope * x),
-        needs_sign=True,
+        lambda layer: _bent(layer.negative_slope, Fraction(1)),
+        always=False,
     ),
     pointwise.Hardtanh: PointFunction(
         "hardtanh",
-        lambda layer, x: Call("min", (Call("max", (Number(layer.min_val), x)), Number(layer.max_val))),
-        _always(lambda layer, x: _clipped(layer.min_val, x, layer.max_val)),
-        needs_sign=True,
+        lambda layer, x: _clipped(layer.min_val, x, layer.max_val),
+        lambda layer: _clip(layer.min_val, layer.max_val),
     ),
     pointwise.Softsign: PointFunction(
-        "softsign",
-        lambda _, x: x / (ONE + Absolute(x)),
-        _always(lambda _, x: x / (1 + abs(x))),
-        increasing=True,
+        "softsign", lambda _, x: x / (ONE + Absolute(x)), exact=lambda x: x / (1 + abs(x)), increasing=True
     ),
     pointwise.ELU: PointFunction(
         "ELU",
         lambda layer, x: Number(layer.alpha) * (exponential(x) - 1),
-        _where_positive,
-        needs_sign=True,
+        lambda _: _bent(None, Fraction(1)),
+        exact=_at_zero(ZERO),
+        always=False,
     ),
     pointwise.SELU: PointFunction(
         "SELU",
         lambda layer, x: Number(layer.scale) * Number(layer.alpha) * (exponential(x) - 1),
-        _selu_exact,
-        needs_sign=True,
+        lambda layer: _bent(None, layer.scale),
+        exact=_at_zero(ZERO),
+        always=False,
     ),
     pointwise.Sigmoid: PointFunction(
-        "σ", lambda _, x: ONE / (ONE + exponential(-x)), _at_zero(Fraction(1, 2)), increasing=True
+        "σ", lambda _, x: ONE / (ONE + exponential(-x)), exact=_at_zero(Fraction(1, 2)), increasing=True
     ),
     pointwise.LogSigmoid: PointFunction(
-        "logsigmoid", lambda _, x: -logarithm(ONE + exponential(-x)), _never, increasing=True
+        "logsigmoid", lambda _, x: -logarithm(ONE + exponential(-x)), increasing=True
     ),
     pointwise.Tanh: PointFunction(
         "tanh",
         lambda _, x: (exponential(x) - exponential(-x)) / (exponential(x) + exponential(-x)),
-        _at_zero(Fraction(0)),
+        exact=_at_zero(ZERO),
         increasing=True,
     ),
-    pointwise.GELU: PointFunction("GELU", _gelu, _at_zero(Fraction(0))),
-    pointwise.SiLU: PointFunction("SiLU", lambda _, x: x / (ONE + exponential(-x)), _at_zero(Fraction(0))),
-    pointwise.Softplus: PointFunction(
-        "softplus",
-        lambda layer, x: (
-            logarithm(ONE + exponential(x))
-            if layer.beta == 1
-            else logarithm(ONE + exponential(Number(layer.beta) * x)) / Number(layer.beta)
-        ),
-        _never,
-        increasing=True,
-    ),
+    pointwise.GELU: PointFunction("GELU", _gelu, exact=_at_zero(ZERO)),
+    pointwise.SiLU: PointFunction("SiLU", lambda _, x: x / (ONE + exponential(-x)), exact=_at_zero(ZERO)),
+    pointwise.Softplus: PointFunction("softplus", _softplus, increasing=True),
 }
 
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from fractions import Fraction
-from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from convscope.core.array import ExactArray, from_cells, from_table
+from convscope.core.array import INT64_LIMIT, ExactArray, RationalArray, from_cells, magnitude
 from convscope.core.derivation import Step
 from convscope.core.document import Formula, Text, text
 from convscope.core.expression import (
-    Absolute,
     Call,
     Expression,
     Number,
-    Power,
     Quotient,
-    Sum,
     Symbol,
-    as_expression,
     equation,
 )
 from convscope.core.layer import Layer
@@ -30,22 +26,26 @@ from convscope.core.pointwise import (
     ELU,
     SELU,
     Dropout,
-    Hardtanh,
     Identity,
     LeakyReLU,
     LogSoftmax,
     Pointwise,
     PReLU,
-    ReLU,
-    ReLU6,
     Softmax,
     Softmin,
 )
 from convscope.errors import UnsupportedError
-from convscope.worked.arithmetic import concatenate, mapped, multiply
-from convscope.worked.functions import exponential, logarithm, point_function
+from convscope.worked.arithmetic import concatenate, mapped, mapped_later
+from convscope.worked.functions import Piece, exponential, logarithm, point_function
+from convscope.worked.identities import integer_root
+from convscope.worked.irrational import Activated, ExponentialSum, RootOf, Share, SizePower
+from convscope.worked.symbolic import is_numeric, lift, lower
 from convscope.worked.views import short_sum
 from convscope.worked.work import AnyLayer, Index, Work
+
+# A power of more bits than this is no result that anybody reads.
+MOST_POWER_BITS = 2**17
+MOST_SYMBOLIC_POWER = 64
 
 AlongAxis = TypeVar("AlongAxis", bound=Softmax | Softmin | LogSoftmax)
 
@@ -54,33 +54,9 @@ def sign(value: Exact) -> int:
     """-1, 0 or 1, decided exactly."""
     if isinstance(value, Fraction):
         return (value > 0) - (value < 0)
-    from convscope.worked.symbolic import compare
+    from convscope.worked.comparison import compare
 
     return compare(value, Fraction(0))
-
-
-def _scaled(value: Exact, factor: Fraction) -> Exact:
-    product: Exact = multiply(from_cells([value], (1,)), from_cells([factor], (1,))).cell((0,))
-    return product
-
-
-def _clipped(value: Exact, low: Fraction, high: Fraction | None) -> Exact:
-    from convscope.worked.symbolic import compare
-
-    if compare(value, low) <= 0:
-        return low
-    return high if high is not None and compare(value, high) >= 0 else value
-
-
-# What the piecewise activations make of a symbolic number, once its sign is decided exactly.
-_PIECEWISE: dict[type[Layer], Callable[[Any, Exact], Exact]] = {
-    ReLU: lambda _, x: _clipped(x, Fraction(0), None),
-    ReLU6: lambda _, x: _clipped(x, Fraction(0), Fraction(6)),
-    Hardtanh: lambda layer, x: _clipped(x, layer.min_val, layer.max_val),
-    LeakyReLU: lambda layer, x: x if sign(x) > 0 else _scaled(x, layer.negative_slope),
-    ELU: lambda layer, x: x if sign(x) > 0 else _formulated(layer, x),
-    SELU: lambda layer, x: _scaled(x, layer.scale) if sign(x) > 0 else _formulated(layer, x),
-}
 
 
 def activated(layer: Layer, value: Exact) -> Exact:
@@ -89,62 +65,97 @@ def activated(layer: Layer, value: Exact) -> Exact:
     Raises:
         InputError: a piecewise activation of a letter, whose sign nobody knows.
     """
-    if isinstance(value, Symbolic):
-        piecewise = _PIECEWISE.get(type(layer))
-        return _formulated(layer, value) if piecewise is None else piecewise(layer, value)
-    exact = point_function(layer).exact(layer, value)
-    return _formulated(layer, value) if exact is None else exact
-
-
-def _formulated(layer: Layer, value: Exact) -> Exact:
-    from convscope.worked.symbolic import Formulated
-
     function = point_function(layer)
-    argument = Number(value)
-    shown = value.expression if isinstance(value, Symbolic) else argument
-    order = (layer, value) if function.increasing else None
-    return Formulated(Call(function.symbol, (shown,)), function.formula(layer, argument), order)
+    if function.pieces is not None:
+        piece = _piece_of(function.pieces(layer), value)
+        if piece.slope is not None:
+            return lower(lift(value) * piece.slope + piece.offset)
+    if isinstance(value, Fraction):
+        exact = function.exact(value)
+        if exact is not None:
+            return exact
+    return Activated(layer, value)
+
+
+def _piece_of(pieces: Sequence[Piece], value: Exact) -> Piece:
+    """The part of the number line that the value lies in."""
+    from convscope.worked.comparison import compare
+
+    for piece in pieces:
+        if piece.upto is None:
+            return piece
+        below = value <= piece.upto if isinstance(value, Fraction) else compare(value, piece.upto) <= 0
+        if below:
+            return piece
+    raise AssertionError("the last piece has no end")
+
+
+def _on_pieces(array: RationalArray, pieces: Sequence[Piece]) -> RationalArray:
+    """A function that is linear piece by piece, on all ratios at once."""
+    slopes, offsets = [p.slope or Fraction(0) for p in pieces], [p.offset for p in pieces]
+    common = math.lcm(*(ratio.denominator for ratio in (*slopes, *offsets)))
+    steps = [int(slope * common) for slope in slopes]
+    shifts = [int(offset * common) * array.denominator for offset in offsets]
+    size = magnitude(array.numerators)
+    numerators = array.numerators
+    if max(abs(step) * size + abs(shift) for step, shift in zip(steps, shifts, strict=True)) > INT64_LIMIT:
+        numerators = numerators.astype(object)
+    result = numerators * steps[-1] + shifts[-1]
+    for piece, step, shift in reversed(list(zip(pieces, steps, shifts, strict=True))[:-1]):
+        assert piece.upto is not None  # noqa: S101 - only the last piece has no end; tells the type checker
+        last = math.floor(piece.upto * array.denominator)
+        below = numerators <= min(max(last, -size - 1), size)
+        result = np.where(below, numerators * step + shift, result)
+    return RationalArray(result, array.denominator * common)
 
 
 def power_of(value: Exact, exponent: int) -> Exact:
-    """|value| to a whole power."""
-    if isinstance(value, Fraction):
-        return abs(value) ** exponent
-    from convscope.worked.symbolic import Formulated
+    """|value| to a whole power.
 
-    size = Absolute(Number(value))
-    return Formulated(
-        Power(Absolute(value.expression), Number(Fraction(exponent))), Power(size, as_expression(exponent))
-    )
+    Raises:
+        UnsupportedError: a power too large to be written down.
+    """
+    if isinstance(value, Fraction):
+        bits = max(value.numerator.bit_length(), value.denominator.bit_length())
+        if bits * exponent > MOST_POWER_BITS:
+            raise UnsupportedError(f"a power {exponent} of {bits} bits is too large to be written out")
+        return abs(value) ** exponent
+    if exponent > MOST_SYMBOLIC_POWER:
+        raise UnsupportedError(
+            f"a symbolic number to the power {exponent} is not worked; up to {MOST_SYMBOLIC_POWER} is"
+        )
+    if exponent % 2 and not is_numeric(value):
+        return SizePower(value, exponent)
+    size = -lift(value) if exponent % 2 and sign(value) < 0 else lift(value)
+    return lower(size**exponent)
 
 
 def root_of(value: Exact, degree: int) -> Exact:
     """The root of a number that is not negative: a ratio where it is one."""
-    if isinstance(value, Fraction):
-        exact = _rational_root(value, degree)
-        if exact is not None:
-            return exact
-    from convscope.worked.symbolic import Formulated
-
-    argument = Number(value)
-    shown = value.expression if isinstance(value, Symbolic) else argument
-    exponent = Number(Fraction(1, degree))
-    return Formulated(Power(shown, exponent), Power(argument, exponent), (f"root {degree}", value))
-
-
-def _rational_root(value: Fraction, degree: int) -> Fraction | None:
-    parts = [_integer_root(part, degree) for part in (value.numerator, value.denominator)]
-    return None if None in parts else Fraction(*parts)  # type: ignore[arg-type]
-
-
-def _integer_root(value: int, degree: int) -> int | None:
-    """The whole root by Newton's method on integers, or None when there is none."""
-    if value < 2 or degree == 1:
+    if degree == 1:
         return value
-    guess = 1 << -(-value.bit_length() // degree)
-    while (lower := ((degree - 1) * guess + value // guess ** (degree - 1)) // degree) < guess:
-        guess = lower
-    return guess if guess**degree == value else None
+    if isinstance(value, Fraction):
+        parts = [integer_root(part, degree) for part in (value.numerator, value.denominator)]
+        if parts[0] is not None and parts[1] is not None:
+            return Fraction(parts[0], parts[1])
+    return RootOf(degree, value)
+
+
+def activated_array(layer: Layer, array: ExactArray) -> ExactArray:
+    """The activation of every number."""
+    function = point_function(layer)
+
+    def one(value: Exact) -> Exact:
+        return activated(layer, value)
+
+    if isinstance(array, RationalArray):
+        pieces = () if function.pieces is None else function.pieces(layer)
+        if pieces and all(piece.slope is not None for piece in pieces):
+            return _on_pieces(array, pieces)
+        # A function without pieces that gives no ratio for 1 gives one for 0 at most.
+        if not pieces and function.exact(Fraction(1)) is None and array.numerators.any():
+            return mapped_later(array, one, increasing=function.increasing)
+    return mapped(array, one)
 
 
 class _ElementwiseWork(Work[AnyLayer]):
@@ -158,7 +169,7 @@ class _ElementwiseWork(Work[AnyLayer]):
         layer = self.scalar_layer(index)
         function = point_function(layer)
         parts: list[Expression] = [name, Call(function.symbol, (Number(value),))]
-        if isinstance(result, Symbolic) and not isinstance(layer, Identity | Dropout):
+        if _says_more(layer, value):
             parts.append(function.formula(layer, Number(value)))
         return (Step(text(), (Formula(equation(*parts, Number(result))),)),)
 
@@ -167,12 +178,20 @@ class _ElementwiseWork(Work[AnyLayer]):
         return self.layer
 
 
+def _says_more(layer: Layer, value: Exact) -> bool:
+    """True where the formula with the number filled in is what was worked out."""
+    if isinstance(layer, Identity | Dropout):
+        return False
+    function = point_function(layer)
+    return function.always or sign(value) <= 0
+
+
 class PointwiseWork(_ElementwiseWork[Pointwise]):
     """An activation, worked."""
 
     def compute(self) -> ExactArray:
-        """The activation of each distinct number."""
-        return mapped(self.x, lambda value: activated(self.layer, value))
+        """The activation of each distinct number; of those that stay symbolic, when one is looked at."""
+        return activated_array(self.layer, self.x)
 
     def convention(self) -> Text:
         """The defining formula."""
@@ -209,7 +228,7 @@ class PReLUWork(_ElementwiseWork[PReLU]):
     def compute(self) -> ExactArray:
         """The activation of each distinct number of each channel."""
         parts = [
-            mapped(self.x[:, channel : channel + 1], partial(activated, self.scalar_layer((0, channel))))
+            activated_array(self.scalar_layer((0, channel)), self.x[:, channel : channel + 1])
             for channel in range(self.x.shape[1])
         ]
         return concatenate(parts, axis=1)
@@ -233,31 +252,25 @@ class SoftmaxWork(Work[AlongAxis]):
         """The axis of the array with its batch axis; set by the layout, counted from the end."""
         return self.layer.dim
 
-    @cached_property
+    @property
     def _minus(self) -> bool:
         return isinstance(self.layer, Softmin)
 
-    def _exponential(self, value: Exact) -> Expression:
-        node = Number(-value) if isinstance(value, Fraction) and self._minus else Number(value)
-        return exponential(-node if self._minus and not isinstance(value, Fraction) else node)
+    def _exponent(self, value: Exact) -> Exact:
+        return lower(-lift(value)) if self._minus else value
 
     def _line(self, values: Sequence[Exact]) -> list[Exact]:
         """The results of one line; the sum of exponentials is one value that all of them share."""
-        from convscope.worked.symbolic import Formulated
-
         if all(value == values[0] for value in values) and not isinstance(self.layer, LogSoftmax):
             return [Fraction(1, len(values))] * len(values)
-        total = short_sum([self._exponential(value) for value in values])
-        shared = Number(Formulated(total, Sum(tuple(self._exponential(value) for value in values))))
+        if len(values) == 1:
+            return [Fraction(0)]  # the logarithm of a share of 1
+        total = ExponentialSum(tuple(self._exponent(value) for value in values))
         symbol = type(self.layer).__name__.lower()
-        results: list[Exact] = []
-        for value in values:
-            name = Call(symbol, (value.expression if isinstance(value, Symbolic) else Number(value),))
-            if isinstance(self.layer, LogSoftmax):
-                results.append(Formulated(name, Number(value) - logarithm(shared)))
-            else:
-                results.append(Formulated(name, Quotient(self._exponential(value), shared)))
-        return results
+        return [
+            Share(symbol, value, exponent, total)
+            for value, exponent in zip(values, total.key[0], strict=True)
+        ]
 
     def compute(self) -> ExactArray:
         """Line by line along the axis."""
@@ -265,8 +278,7 @@ class SoftmaxWork(Work[AlongAxis]):
         moved = self.x.rearranged(lambda cells: np.moveaxis(cells, axis, -1))
         lines = moved.reshape((-1, moved.shape[-1]))
         results = [value for line in range(lines.shape[0]) for value in self._line(list(lines[line].cells()))]
-        codes = np.arange(len(results), dtype=np.int64).reshape(moved.shape)
-        return from_table(results, np.moveaxis(codes, -1, axis))
+        return from_cells(results, moved.shape).rearranged(lambda cells: np.moveaxis(cells, -1, axis))
 
     def convention(self) -> Text:
         """The formula in words."""
@@ -280,8 +292,8 @@ class SoftmaxWork(Work[AlongAxis]):
         """The exponentials of the line and this cell's share of their sum."""
         axis = self.axis % self.x.ndim
         line = self.x[(*index[:axis], slice(None), *index[axis + 1 :])]
-        total = short_sum([self._exponential(value) for value in line.cells()])
-        share: Expression = Quotient(self._exponential(self.x.cell(index)), total)
+        total = short_sum([exponential(Number(self._exponent(value))) for value in line.cells()])
+        share: Expression = Quotient(exponential(Number(self._exponent(self.x.cell(index)))), total)
         if isinstance(self.layer, LogSoftmax):
             share = logarithm(share)
         return (Step(text(), (Formula(equation(name, share, Number(self.cell_value(index)))),)),)

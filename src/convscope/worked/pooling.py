@@ -75,8 +75,9 @@ class PoolWork(Work[AnyLayer]):
         blocks: list[Block] = []
         for lead, plane in planes(region):
             cells = [place[len(lead) :] for place in local if place[: len(lead)] == lead]
-            where = f"region [{', '.join(map(str, lead))}]" if lead else "region"
-            blocks.append(matrix_view(plane, text(where), cell_marks("winner", cells)))
+            where = f" [{', '.join(map(str, lead))}]" if lead else ""
+            caption = text(f"{_places(ranges)}{where}")
+            blocks.append(matrix_view(plane, caption, cell_marks("winner", cells)))
         blocks.append(Formula(self.formula(list(region.cells()), index, name)))
         if len(winners) > 1:
             told = ", ".join(str(tuple(int(i) for i in w)) for w in winners)
@@ -87,13 +88,17 @@ class PoolWork(Work[AnyLayer]):
 
 
 def region_words(ranges: Ranges) -> Text:
-    """Where a region lies, axis by axis."""
+    """Where a region lies, in a sentence."""
+    return text(f"The region: {_places(ranges)} of the input.")
+
+
+def _places(ranges: Ranges) -> str:
     names = {1: ("cells",), 2: ("rows", "columns"), 3: ("slices", "rows", "columns")}[len(ranges)]
     told = [
         f"{name} {r.start} to {r[-1]}" if len(r) > 1 else f"{name.removesuffix('s')} {r.start}"
         for name, r in zip(names, ranges, strict=True)
     ]
-    return text(f"The region: {', '.join(told)} of the input.")
+    return ", ".join(told)
 
 
 class _WindowPool(PoolWork[Sliding]):

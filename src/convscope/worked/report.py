@@ -47,9 +47,10 @@ def solution_document(solution: Solution) -> Document:
     for number, array in enumerate(solution.inputs, start=1):
         name = "Input" if len(solution.inputs) == 1 else f"Input {number}"
         blocks += array_views(array, text(f"{name}, ", sizes(array.shape)))
-    blocks += [Section(stage_title(stage), stage_blocks(stage)) for stage in solution.stages]
-    result = (*array_views(solution.value, text("The result, ", sizes(solution.shape))),)
-    blocks.append(Section(text("Result"), result))
+    last = solution.stages[-1]
+    blocks += [
+        Section(stage_title(stage), stage_blocks(stage, last=stage is last)) for stage in solution.stages
+    ]
     if solution.other is not None:
         blocks.append(Section(text("The other convention"), comparison_blocks(solution, solution.other)))
     return Document(text("Worked solution"), tuple(blocks))
@@ -78,7 +79,7 @@ def stage_title(stage: Stage) -> Text:
     return text(f"Step {stage.number}: {words}")
 
 
-def stage_blocks(stage: Stage) -> tuple[Block, ...]:
+def stage_blocks(stage: Stage, *, last: bool = False) -> tuple[Block, ...]:
     """Convention, size, preamble, cells, result."""
     work = stage.work
     blocks: list[Block] = [Paragraph(work.convention())]
@@ -87,7 +88,8 @@ def stage_blocks(stage: Stage) -> tuple[Block, ...]:
     if work.how():
         blocks.append(Paragraph(work.how()))
     blocks += _cell_blocks(stage)
-    caption = text("After step ", stage.number, ", ", sizes(stage.shape))
+    reached = f"Result, after step {stage.number}, " if last else f"After step {stage.number}, "
+    caption = text(reached, sizes(stage.shape))
     blocks += array_views(stage.value, caption)
     return tuple(blocks)
 
@@ -192,8 +194,8 @@ def _difference_blocks(mine: Stage, theirs: Stage) -> list[Block]:
         return [Paragraph(count), *array_views(theirs.value, text("Under the other convention"))]
     marks = cell_marks("difference", cells)
     views = (
-        matrix_view(mine.value, text(layer_words(mine.layer)), marks),
-        matrix_view(theirs.value, text(layer_words(theirs.layer)), marks),
+        matrix_view(mine.value, text(layer_words(mine.work.layer)), marks),
+        matrix_view(theirs.value, text(layer_words(theirs.work.layer)), marks),
     )
     return [Paragraph(count), MatrixRow(views, ("versus",))]
 

@@ -264,7 +264,7 @@ def _under(convention: str, layers: Sequence[Layer]) -> list[Layer]:
     if not any(isinstance(layer, Conv | ConvTranspose) and layer.flip != flip for layer in layers):
         other = next(name for name, flips in CONVENTIONS.items() if flips != flip)
         raise InputError(
-            f"compare={convention!r}: no layer here computes anything else; compare={other!r} shows the other one"
+            f"compare={convention!r}: all layers here compute that already; try compare={other!r}"
             if any(isinstance(layer, Conv | ConvTranspose) for layer in layers)
             else f"compare={convention!r} needs a convolution among the layers"
         )

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from convscope.core.array import ExactArray, from_cells
+from convscope.core.array import ExactArray, RationalArray, from_cells
 from convscope.core.derivation import Step
 from convscope.core.document import Block, Formula, Text, text
 from convscope.core.expression import Expression, Number, Product, Quotient, Root, Symbol, equation
@@ -16,8 +16,9 @@ from convscope.core.number import Exact, Symbolic
 from convscope.core.structural import Add, BatchNorm, Concat, Flatten, Linear, Pad, Upsample
 from convscope.errors import InputError
 from convscope.rules.window import padded_axes
-from convscope.worked.arithmetic import add, bilinear, concatenate, is_zero, mapped, multiply
+from convscope.worked.arithmetic import add, bilinear, concatenate, is_zero, mapped, mapped_later, multiply
 from convscope.worked.pointwise import root_of
+from convscope.worked.symbolic import lift, lower
 from convscope.worked.views import array_views, product_of, short_sum
 from convscope.worked.window import padded
 from convscope.worked.work import Index, Work
@@ -112,23 +113,31 @@ class BatchNormWork(Work[BatchNorm]):
             scale = weight / deviation  # type: ignore[operator]
             shift = bias - mean * scale  # type: ignore[operator]
             return add(multiply(cells, _one(scale)), _one(shift))
-        return mapped(cells, lambda value: self._formulated(channel, value))
+        # 1/√v is √v/v, so the number is a polynomial in √v.
+        scale = lift(weight) * lift(deviation) * (1 / self._variance(channel))
 
-    def _formulated(self, channel: int, value: Exact) -> Exact:
-        from convscope.worked.symbolic import Formulated
+        def normalised(value: Exact) -> Exact:
+            return lower((lift(value) - lift(mean)) * scale + lift(bias))
 
-        formula = self._formula(channel, value)
-        mean, _, weight, _ = self.channel_terms(channel)
-        if value == mean or is_zero(weight):
-            return self._of_channel(self.layer.bias, channel, 0)
-        return Formulated(formula, formula)
+        if isinstance(cells, RationalArray) and isinstance(weight, Fraction) and weight != 0:
+            values, _ = cells.table()
+            if len(values) > 1 or values[0] != mean:
+                return mapped_later(cells, normalised, increasing=weight > 0)
+        return mapped(cells, normalised)
+
+    def _variance(self, channel: int) -> Fraction:
+        """Var + eps of one channel."""
+        assert self.layer.running_var is not None  # noqa: S101 - channel_terms has refused None
+        variance = self.layer.running_var.cell((channel,))
+        assert isinstance(variance, Fraction)  # noqa: S101 - channel_terms has refused letters
+        return variance + self.layer.eps
 
     def _formula(self, channel: int, value: Exact) -> Expression:
         mean, _, weight, bias = self.channel_terms(channel)
-        assert self.layer.running_var is not None  # noqa: S101 - channel_terms has refused None
-        variance = self.layer.running_var.cell((channel,))
         centred = Number(value) - Number(mean) if not is_zero(mean) else Number(value)
-        whole: Expression = Quotient(centred, Root(Number(variance) + Number(self.layer.eps)))
+        whole: Expression = Quotient(
+            centred, Root(Number(self._variance(channel) - self.layer.eps) + Number(self.layer.eps))
+        )
         if weight != 1:
             whole = Product((whole, Number(weight)))
         return whole if is_zero(bias) else whole + Number(bias)

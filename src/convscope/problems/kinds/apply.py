@@ -82,7 +82,7 @@ def read(fields: Fields) -> Apply | None:
     """The keys of an apply problem: picture or input, kernel, options of the convolution, display, answer."""
     before = len(fields.mistakes.found)
     photograph = fields.read("picture", lambda node: _read_picture(node, fields))
-    matrix = fields.matrix("input")
+    matrix = fields.read("input", partial(_read_numbers, fields))
     if photograph is not None and matrix is not None:
         fields.refuse("input", "the problem has a picture already; give one of the two")
     if photograph is None and matrix is None and len(fields.mistakes.found) == before:
@@ -101,8 +101,20 @@ def _read_picture(node: Node, fields: Fields) -> Photograph:
     return read_picture(inside(fields.folder, name), name)
 
 
+def _read_numbers(fields: Fields, node: Node) -> cs.ExactArray:
+    """A matrix without letters: a picture can be made of it."""
+    found = fields.as_matrix(node)
+    try:
+        found.to_float()
+    except cs.InputError:
+        raise cs.InputError(
+            "it holds letters, which no picture shows; a feature_map works with them"
+        ) from None
+    return found
+
+
 def _read_convolution(fields: Fields) -> cs.Conv | None:
-    kernel = fields.matrix("kernel", required=True)
+    kernel = fields.read("kernel", partial(_read_numbers, fields), required=True)
     given: dict[str, Any] = {}
     for option in OPTIONS:
         value = fields.read(option, partial(_read_plain, option, fields))

@@ -48,8 +48,8 @@ def picture_blocks(
         *kernel_blocks(layer, first.work.convention()),
         Figure(
             (
-                Picture(before, f"{photograph.name} before", text("before")),
-                Picture(result.pixels, f"{photograph.name} after", text(f"after, {result.words}")),
+                Picture(before, f"{photograph.name} before the kernel", text("before")),
+                Picture(result.pixels, f"{photograph.name} after the kernel", text(f"after, {result.words}")),
             ),
             name,
             text(Code(photograph.name), " before and after the kernel"),
@@ -80,9 +80,13 @@ def matrix_blocks(
 def _introduction(photograph: Photograph) -> Text:
     height, width = photograph.pixels.shape[:2]
     size = Sizes((Number(Fraction(height)), Number(Fraction(width))))
-    kind = "colour values, each channel on its own" if photograph.pixels.ndim == 3 else "grey values"
-    notes = f"; it was {' and '.join(photograph.notes)}" if photograph.notes else ""
-    return text("The picture ", Code(photograph.name), " has ", size, f" {kind} from 0 to 255{notes}.")
+    kind = (
+        "pixels in colour, each channel from 0 to 255; the channels are worked one by one"
+        if photograph.pixels.ndim == 3
+        else "pixels, from 0 for black to 255 for white"
+    )
+    notes = f". It was {' and '.join(photograph.notes)}" if photograph.notes else ""
+    return text("The picture ", Code(photograph.name), " has ", size, f" {kind}{notes}.")
 
 
 def kernel_blocks(layer: cs.Conv, convention: Text) -> tuple[Block, ...]:
@@ -94,14 +98,14 @@ def kernel_blocks(layer: cs.Conv, convention: Text) -> tuple[Block, ...]:
     return (
         MatrixView(rows, text("the kernel")),
         Paragraph(convention),
-        Paragraph(text("The taps sum to ", total, f", so an area of one level {_level(total)}.")),
+        Paragraph(text("The taps sum to ", total, f": {_level(total)}.")),
     )
 
 
 def _level(total: Fraction) -> str:
     if total == 1:
-        return "keeps it"
-    return "becomes 0" if total == 0 else f"is multiplied by {total}"
+        return "a flat area keeps its level"
+    return "a flat area becomes 0" if total == 0 else "the level of a flat area is multiplied by it"
 
 
 def _detail(name: str, photograph: Photograph, after: Pixels, centre: tuple[int, int]) -> tuple[Block, ...]:
@@ -115,7 +119,7 @@ def _detail(name: str, photograph: Photograph, after: Pixels, centre: tuple[int,
     pictures = []
     for pixels, when in ((before, "before"), (after, "after")):
         large, factor = enlarged(pixels[top : top + DETAIL, left : left + DETAIL], LEAST_SHOWN)
-        pictures.append(Picture(large, f"detail {when}", text(when)))
+        pictures.append(Picture(large, f"detail of {photograph.name}, {when}", text(when)))
     caption = text(
         f"Detail: rows {top} to {top + DETAIL - 1}, columns {left} to {left + DETAIL - 1}, "
         f"each pixel as {factor}×{factor}"
@@ -124,17 +128,22 @@ def _detail(name: str, photograph: Photograph, after: Pixels, centre: tuple[int,
 
 
 def _most_changed(before: Pixels, after: Floats) -> tuple[int, int]:
-    """The output cell that differs most from the input cell at its place; the middle when none does."""
+    """The output cell that differs most from the input cell at its place; the middle when none does.
+
+    Cells near the border come last: there it is the padding that makes the difference.
+    """
     height, width = after.shape[:2]
     middle = (height // 2, width // 2)
     if before.shape[:2] != (height, width):
         return middle
     first = before if before.ndim == 2 else before[:, :, 0]
     change = np.abs(after[:, :, 0] - first)
-    if not change.any():
+    margin = DETAIL // 2 if min(height, width) > 2 * DETAIL else 0
+    inner = change[margin : height - margin, margin : width - margin]
+    if not inner.any():
         return middle
-    row, column = np.unravel_index(int(np.argmax(change)), change.shape)
-    return int(row), int(column)
+    row, column = np.unravel_index(int(np.argmax(inner)), inner.shape)
+    return int(row) + margin, int(column) + margin
 
 
 def _extremes(photograph: Photograph, solutions: Sequence[cs.Solution]) -> Table:
@@ -193,9 +202,7 @@ def shift_findings(layer: cs.Conv, before: tuple[int, ...], after: tuple[int, ..
 
 
 def _shift(layer: cs.Conv, axis: int) -> Fraction:
-    """How far the window's centre lies after its output cell, in input cells, at stride 1."""
-    if layer.stride[axis % len(layer.stride)] != 1:
-        return Fraction(0)
+    """How far the window's centre lies after its output cell, in input cells, when sizes stay."""
     extent = layer.dilation[axis % len(layer.dilation)] * (layer.kernel_size[axis] - 1)
     # "same" puts the odd cell after, so ⌊extent/2⌋ cells lie before.
     pads = extent // 2 if layer.padding == "same" else layer.padding[axis % len(layer.padding)][0]

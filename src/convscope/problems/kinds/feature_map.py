@@ -36,7 +36,10 @@ class FeatureMap(Task):
             {"layer": repr(stage.layer), "shape": stage.value.shape, "value": stage.value}
             for stage in solution.stages
         ]
-        return Work(solution, {"stages": stages}, verdicts, lambda: solution.document().blocks)
+        facts: dict[str, object] = {"stages": stages}
+        if solution.other is not None:
+            facts["other"] = {"convention": self.compare, "value": solution.other.value}
+        return Work(solution, facts, verdicts, lambda: solution.document().blocks)
 
     def _stage_name(self, number: int) -> str:
         title = self.layers[number - 1].title

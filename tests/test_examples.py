@@ -1,0 +1,106 @@
+"""The examples run, and the problem set comes to the figures that were worked out by hand."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+import convscope as cs
+from cli.helpers import run
+from convscope.core.document import Figure
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+PICTURES = EXAMPLES / "pictures"
+
+
+@pytest.fixture(scope="module")
+def solved():
+    return cs.load_problems(EXAMPLES / "problem_set.yaml").solve()
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split() for line in text.strip().splitlines()]
+
+
+def decimals(values: cs.ExactArray, digits: int) -> list[list[str]]:
+    return [[cell.decimal(digits) if not isinstance(cell, Fraction) else f"{float(cell):.{digits}f}"
+             for cell in row] for row in values]  # fmt: skip
+
+
+def test_every_given_answer_agrees(solved):
+    assert solved.is_right is True
+    assert [one.problem.id for one in solved] == ["1.1a", "1.1b", "1.1c", "1.3", "1.4", "1.5"]
+
+
+def test_the_feature_map_its_sigmoid_and_its_pool(solved):
+    z, activation, pool = (stage.value for stage in solved["1.3"].work.result.stages)
+    assert z == cs.matrix("0 2 0 2; 4 2 5 2; 2 7.5 2.5 5.5; 4 2 5 2")
+    assert decimals(activation, 4) == rows("""
+        0.5000 0.8808 0.5000 0.8808
+        0.9820 0.8808 0.9933 0.8808
+        0.8808 0.9994 0.9241 0.9959
+        0.9820 0.8808 0.9933 0.8808
+    """)
+    assert decimals(pool, 4) == rows("0.9820 0.9933\n0.9994 0.9959")
+    other = solved["1.3"].work.result.other
+    x = cs.matrix("0 0 0 0; 0 1 0 1; 1 .5 1 .5; 0 1 0 1").to_float()
+    kernel = cs.matrix("0 2 0; 2 1 1; 0 2 0").to_float()
+    assert np.array_equal(other.stages[0].array(), ndimage.correlate(x, kernel, mode="constant"))
+
+
+def test_average_pooling_as_a_convolution(solved):
+    assert solved["1.4"].work.result.value == cs.matrix("3.5 5.5; 11.5 13.5")
+
+
+def test_the_sizes_of_alexnet(solved):
+    shapes = [row.output_shape for row in solved["1.5"].work.result.rows]
+    assert shapes == [
+        (96, 55, 55), (96, 27, 27), (256, 27, 27), (256, 13, 13), (384, 13, 13), (384, 13, 13),
+        (256, 13, 13), (256, 6, 6), (9216,), (4096,), (4096,), (1000,),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("problem", "picture", "kernel", "origin"),
+    [
+        ("1.1b", "camera.png", np.full((4, 4), 1 / 16), -1),
+        ("1.1c", "coins.png", np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]), 0),
+    ],
+)
+def test_photographs_under_a_kernel_are_what_scipy_makes_of_them(solved, problem, picture, kernel, origin):
+    pixels = np.array(Image.open(PICTURES / picture), dtype=float)
+    # SciPy centres an even kernel at tap 2; "same" padding puts one cell before, so here it is tap 1.
+    expected = ndimage.correlate(pixels, kernel.astype(float), mode="constant", origin=origin)
+    (solution,) = solved[problem].work.result
+    assert np.allclose(solution.array(), expected, atol=1e-9)
+
+
+def test_the_hand_out_shows_every_photograph_before_and_after(solved):
+    figures = [block for block in solved.document().walk() if isinstance(block, Figure)]
+    assert len(figures) == 6
+    assert all(len(figure.pictures) == 2 for figure in figures)
+
+
+def test_the_source_and_rights_of_every_picture_are_told():
+    told = (PICTURES / "README.md").read_text(encoding="utf-8")
+    for path in PICTURES.glob("*.png"):
+        assert f"`{path.name}`" in told
+
+
+def test_the_network_example_runs():
+    ran = run("net", str(EXAMPLES / "alexnet.txt"))
+    assert ran.status == 0
+    assert "256 × 6 × 6" in ran.out
+    assert cs.network(EXAMPLES / "alexnet.txt").rows[-1].output_shape == (1000,)
+
+
+@pytest.mark.parametrize("name", ["md", "tex", "html", "txt"])
+def test_the_hand_out_holds_its_figures_in_every_form(tmp_path, solved, name):
+    text = solved.save(tmp_path / f"solution.{name}").read_text(encoding="utf-8")
+    for figure in ("7.5", "0.9994", "0.9959", "13.5", "9216", "0.0625"):
+        assert figure in text
