@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+# The modules that Numba compiles, and what they are compiled with.
+COMPILED = ("box", "compiling", "direct", "layout", "separable", "simd", "tiles")
 FOLDER_VARIABLE = "CONVSCOPE_CACHE"
 
 
@@ -31,9 +33,9 @@ def cache_folder() -> Path:
 
 @lru_cache(maxsize=1)
 def source_stamp() -> str:
-    """A short name for the engine's source as it is: compiled code of another one is not used."""
+    """A short name for the compiled source as it is: compiled code of another one is not used."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in (Path(__file__).with_name(f"{name}.py") for name in COMPILED):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

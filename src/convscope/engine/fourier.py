@@ -96,9 +96,10 @@ class FourierRun:
         if len(inside_y) and len(inside_x):
             block = plane[rows[inside_y]][:, columns[inside_x]]
             tile[np.ix_(inside_y, inside_x)] = block
-        transform = fft.rfft2(tile, overwrite_x=True)
-        transform *= self.transform
-        sums = fft.irfft2(transform, self.tile, overwrite_x=True)
+        with np.errstate(all="ignore"):
+            transform = fft.rfft2(tile, overwrite_x=True)
+            transform *= self.transform
+            sums = fft.irfft2(transform, self.tile, overwrite_x=True)
         wanted = sums[: (end - begin - 1) * sy + 1 : sy, : (right - left - 1) * sx + 1 : sx]
         # One number tells: a NaN or an infinity anywhere in a tile is everywhere in its transform.
         return wanted if np.isfinite(sums[0, 0]) else None

@@ -107,6 +107,8 @@ def methods(request: Request, kernel: Analysis, work: str) -> list[Method]:
     """Every tiled way to compute the kernel that keeps its error bound; the direct one first."""
     exact = is_exact(request, kernel, work)
     found = [_direct(kernel, work, exact=exact)]
+    if not kernel.taps:
+        return found
     terms = _exact_terms(kernel, whole=exact)
     if terms is None and not exact:
         terms = _close_terms(kernel, work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,7 @@ _states: dict[Signature, _State] = {}
 _lock = threading.Lock()
 # One compiler at a time: Numba has one lock for all of them.
 _queue_lock = threading.Lock()
+_calibrating = threading.Event()
 
 
 def tile_function(family: str) -> Callable[..., Any]:
@@ -94,6 +96,17 @@ def _make(signature: Signature, state: _State) -> None:
         state.error = error
     finally:
         state.done.set()
+    if state.error is None and not _calibrating.is_set():
+        _calibrating.set()
+        threading.Thread(target=_calibrate, name="convscope-calibration").start()
+
+
+def _calibrate() -> None:
+    """Measure the machine once, now that there is compiled code; typical figures serve until then."""
+    from convscope.engine.calibration import calibrate_once
+
+    with _queue_lock, suppress(Exception):  # predictions stay typical; nothing else depends on this
+        calibrate_once()
 
 
 def call_empty(signature: Signature) -> None:
