@@ -13,6 +13,7 @@ from convscope.version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from convscope.core.array import ExactArray as ExactArray
+    from convscope.core.catalogue import kernels as kernels
     from convscope.core.convolution import Conv as Conv
     from convscope.core.convolution import ConvTranspose as ConvTranspose
     from convscope.core.derivation import Derivation as Derivation
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
 # holds the two together.
 _HOMES = {
     "core.array": ("ExactArray",),
+    "core.catalogue": ("kernels",),
     "core.convolution": ("Conv", "ConvTranspose"),
     "core.derivation": ("Derivation",),
     "core.document": ("Document",),

@@ -110,8 +110,11 @@ def methods(request: Request, kernel: Analysis, work: str) -> list[Method]:
     if not kernel.taps:
         return found
     terms = _exact_terms(kernel, whole=exact)
-    if terms is None and not exact:
-        terms = _close_terms(kernel, work)
+    if not exact and kernel.rank > 1:
+        # A product written in floats is not of rank 1 exactly, but within a rounding of it.
+        close = _close_terms(kernel, work)
+        if close is not None and (terms is None or len(close) < len(terms)):
+            return found + _by_terms(request, kernel, work, close, exact=False)
     if terms:
         found += _by_terms(request, kernel, work, terms, exact=exact)
     return found

@@ -154,6 +154,9 @@ def _sizes(
     channels = request.picture[2]
     g = np.zeros(at.LENGTH, dtype=np.int64)
     g[at.SRC_ROW], g[at.SRC_PIXEL], g[at.SRC_CHANNEL] = strides.source
+    if channels == 1:
+        # The step along an axis of one cell may be anything, and must not hide that rows lie in one piece.
+        g[at.SRC_CHANNEL] = strides.source_size
     g[at.SRC_SIZE], g[at.CHANNELS], g[at.WIDTH] = strides.source_size, channels, request.picture[1]
     g[at.PAD_LEFT] = request.before[1]
     g[at.MAPPED_ROWS] = request.picture[0] + request.before[0] + request.after[0]
