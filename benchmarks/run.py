@@ -1,7 +1,7 @@
 """Side by side with the peers in one run: ratio tables, a JSON file and a chart.
 
-Each repetition runs every contender once, in turn, so that a disturbance of the machine falls on all of
-them; a ratio is the median over the repetitions of peer ÷ convscope. The result of each contender is
+Each repetition runs every contender once, each time beginning with another one and after a short pause,
+so that a disturbance of the machine, or a peer's threads that still spin, fall on all of them alike; a ratio is the median over the repetitions of peer ÷ convscope. The result of each contender is
 compared with convscope's before it is timed, inside the border.
 """
 
@@ -24,6 +24,7 @@ from benchmarks.peers import Array, Case, Run, cases, opencv, others, scipys, ve
 from convscope.engine.apply import empty
 
 HERE = Path(__file__).parent
+PAUSE = 0.004  # seconds before each run: the last one's threads have stopped spinning for more work
 SLOW = 1.5  # seconds: a contender that takes longer runs once only
 BUDGET = 4.0  # seconds a cell may take after its first round
 SKIP_ABOVE = 2e10  # multiply-adds beyond which the slowest peers are left out, and the table says so
@@ -40,6 +41,7 @@ def picture(side: int, dtype: str, channels: int) -> Array:
 
 def seconds(run: Run) -> float:
     """One run."""
+    time.sleep(PAUSE)
     begin = time.perf_counter()
     run()
     return time.perf_counter() - begin
@@ -84,12 +86,13 @@ def measure(case: Case, side: int, dtype: str, channels: int, repeats: int) -> d
     ours = first["convscope"]
     times: dict[str, list[float]] = {name: [first[name]] for name in runs}
     quick = [name for name in runs if first[name] < SLOW]
-    begin = time.perf_counter()
+    begin, turn = time.perf_counter(), 0
     while len(times["convscope"]) < repeats and time.perf_counter() - begin < BUDGET:
-        for name in quick:
+        for name in quick[turn:] + quick[:turn]:
             # A contender much slower than the rest needs fewer repetitions to be placed.
             if first[name] < 20 * ours or len(times[name]) < 3:
                 times[name].append(seconds(runs[name]))
+        turn = (turn + 1) % len(quick)
     medians = {name: statistics.median(found) for name, found in times.items()}
     ratios = {
         name: statistics.median(theirs / mine for theirs, mine in zip(times[name], times["convscope"], strict=False))

@@ -15,12 +15,13 @@ from convscope.core.reading import MatrixLike
 from convscope.core.reading import kernel as read_kernel
 from convscope.engine import fallback
 from convscope.engine.analysis import Analysis, analyse
+from convscope.engine.borders import VALID
 from convscope.engine.cost import is_measured, known_machine
 from convscope.engine.fourier import FourierRun
 from convscope.engine.methods import DIRECT, FOURIER, methods
 from convscope.engine.plan import Plan, families, plan_of, taken
 from convscope.engine.program import Program, Strides, build
-from convscope.engine.request import Request, request_of, source_name
+from convscope.engine.request import SOURCES, Request, request_of, source_name
 from convscope.engine.running import run_bands, scratch, thread_count
 from convscope.engine.signatures import Signature, is_ready, markers, prepare, tile_function
 from convscope.errors import InputError, ShapeError
@@ -33,6 +34,7 @@ PATIENCE = 0.5
 ALIGNMENT = 64
 LARGE = 2**20  # bytes from which a result is worth aligning
 MAX_PREPARED = 256
+NATIVE = frozenset(np.dtype(name) for name in SOURCES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,9 +191,8 @@ def _picture(image: npt.ArrayLike) -> Picture:
     if isinstance(image, ExactArray | Kernel):
         image = np.asarray(image, dtype=np.float64)
     array = image if isinstance(image, np.ndarray) else np.asarray(image)
-    name = source_name(array.dtype)
-    if array.dtype.name != name or not array.dtype.isnative:
-        array = array.astype(name)
+    if array.dtype not in NATIVE:
+        array = array.astype(source_name(array.dtype))
     _check_axes(array.shape)
     return array
 
@@ -372,6 +373,26 @@ def _fourier(plan: Plan, number: int, picture: Picture, out: Picture) -> tuple[F
     instead = replace(choice, taken=replace(choice.taken, method=direct))
     fallback_plan = replace(plan, request=request, choices=(instead,))
     return run, number, _prepare(fallback_plan, picture, out[number : number + 1])
+
+
+def apply_like(plan: Plan, part: Picture) -> Picture:
+    """The windows that lie inside a part of a larger picture, by the methods its whole plan took.
+
+    The same methods add the same numbers in the same order, so parts make the very result of the whole
+    (a Fourier plan excepted, whose tiles then lie elsewhere).
+    """
+    cells = part[..., None] if part.ndim == 2 else part
+    if cells.dtype not in NATIVE:
+        cells = cells.astype(source_name(cells.dtype))
+    request = replace(
+        plan.request, picture=(cells.shape[0], cells.shape[1], cells.shape[2]), source=cells.dtype.name,
+        border=VALID, value=0.0,
+    )  # fmt: skip
+    out = empty((1, *request.out, request.picture[2]), _computed(request))
+    if out.size:
+        run_plan(replace(plan, request=request), cells, out, wait=True)
+    found = out[0, ..., 0] if part.ndim == 2 else out[0]
+    return found.astype(request.result, copy=False)
 
 
 def execute(prepared: Prepared, picture: Picture, out: Picture) -> None:

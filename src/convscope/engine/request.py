@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -21,7 +22,7 @@ RESULTS = ("uint8", "int8", "uint16", "int16", "int32", "float16", "float32", "f
 MAX_STEP = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """One picture's shape, one kernel's, and the options between them.
 
@@ -47,20 +48,20 @@ class Request:
     anchor: tuple[int, int] = (0, 0)
     kernels: int = 1
 
-    @property
+    @cached_property
     def extent(self) -> tuple[int, int]:
         """Rows and columns that a window spans, gaps of dilation counted."""
         (kh, kw), (dy, dx) = self.kernel, self.dilation
         return (kh - 1) * dy + 1, (kw - 1) * dx + 1
 
-    @property
+    @cached_property
     def before(self) -> tuple[int, int]:
         """Border cells above and to the left."""
         if self.border == VALID:
             return 0, 0
         return self.anchor[0] * self.dilation[0], self.anchor[1] * self.dilation[1]
 
-    @property
+    @cached_property
     def after(self) -> tuple[int, int]:
         """Border cells below and to the right."""
         if self.border == VALID:
@@ -68,7 +69,7 @@ class Request:
         (top, left), (height, width) = self.before, self.extent
         return height - 1 - top, width - 1 - left
 
-    @property
+    @cached_property
     def out(self) -> tuple[int, int]:
         """Height and width of the result."""
         sizes = []
@@ -77,7 +78,7 @@ class Request:
             sizes.append(max((padded - self.extent[axis]) // self.stride[axis] + 1, 0))
         return sizes[0], sizes[1]
 
-    @property
+    @cached_property
     def cells(self) -> int:
         """Output cells of all channels and kernels."""
         return self.out[0] * self.out[1] * self.picture[2] * self.kernels
