@@ -31,7 +31,7 @@ from convscope.engine.layout import (
     TILE_WIDTH,
 )
 from convscope.engine.simd import BLOCK_BYTES, dense_block, fence, finish_row, taps_block
-from convscope.engine.tiles import load_tile, write_sums
+from convscope.engine.tiles import aligned_shift, load_tile, write_sums
 
 dense_1, dense_2, dense_3, dense_4 = (dense_block(rows) for rows in (1, 2, 3, 4))
 taps_2 = taps_block(2)
@@ -70,7 +70,7 @@ def tap_rows(
 @compiled
 def direct_tile(
     work: Any, result: Any, g: Any, entry: Any, factor: Any, weights: int, offsets: int,
-    scratch: int, dst: int, height: int, width: int, size: int,
+    tile: int, sums: int, dst: int, height: int, width: int, size: int,
 ) -> None:
     """One kernel over one loaded tile; `dst` is where its first result goes."""
     method, rows, kh, kw = entry[0], entry[1], entry[2], entry[3]
@@ -79,10 +79,9 @@ def direct_tile(
     count = ((width - 1) * g[STEP_X] + 1) * g[CHANNELS]
     blocks = (count * size + BLOCK_BYTES - 1) // BLOCK_BYTES
     whole = count * size // BLOCK_BYTES
-    sums = scratch + g[SUMS_AT]
     step = g[STEP_Y] * g[SCRATCH_ROW]
     for y in range(0, height, rows):
-        src = scratch + y * step
+        src = tile + y * step
         out = dst + y * g[DST_ROW]
         straight = whole if g[PLAIN] == 1 and y + rows <= height else 0
         shift = straight * BLOCK_BYTES
@@ -123,14 +122,16 @@ def direct_tiles(
         height = min(g[TILE_HEIGHT], end - top)
         for left in range(0, g[OUT_WIDTH], g[TILE_WIDTH]):
             width = min(g[TILE_WIDTH], g[OUT_WIDTH] - left)
+            tile = scratch + aligned_shift(g, left * g[STEP_X], size)
             load_tile(
-                source, work, g, row_map, column_map, fill, src, scratch,
+                source, work, g, row_map, column_map, fill, src, tile,
                 top * g[STEP_Y], (height - 1) * g[STEP_Y] + g[EXTENT_Y],
                 left * g[STEP_X], (width - 1) * g[STEP_X] + g[EXTENT_X], size,
             )  # fmt: skip
             for k in range(g[KERNELS]):
                 place = dst + k * g[DST_KERNEL] + top * g[DST_ROW] + left * g[CHANNELS] * g[DST_SIZE]
                 direct_tile(
-                    work, result, g, kernels[k], factors[k], weights, offsets, scratch, place, height, width, size
-                )
+                    work, result, g, kernels[k], factors[k], weights, offsets,
+                    tile, scratch + g[SUMS_AT], place, height, width, size,
+                )  # fmt: skip
     fence()

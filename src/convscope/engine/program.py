@@ -168,10 +168,10 @@ def _sizes(
     )  # fmt: skip
     g[at.TILE_HEIGHT], g[at.TILE_WIDTH], g[at.KERNELS] = high, wide, len(methods)
     g[at.TAP_STEP] = request.dilation[1] * channels * size
-    row = _odd_lines(((wide - 1) * sx + extent_x) * channels * size + 4 * block)
+    row = _odd_lines(((wide - 1) * sx + extent_x) * channels * size + 5 * block)
     loaded = (high - 1 + MAX_ROWS) * sy + extent_y + MAX_ROWS
     g[at.SCRATCH_ROW] = g[at.SUMS_ROW] = g[at.MIDDLE_ROW] = row
-    g[at.SUMS_AT] = loaded * row
+    g[at.SUMS_AT] = (loaded + 1) * row
     g[at.MIDDLE_AT] = g[at.SUMS_AT] + MAX_ROWS * row
     g[at.MIDDLE_TERM] = (high + MAX_ROWS) * row
     g[at.COLUMN_AT] = g[at.MIDDLE_AT] + terms * g[at.MIDDLE_TERM]

@@ -43,25 +43,25 @@ from convscope.engine.layout import (
     TILE_WIDTH,
 )
 from convscope.engine.simd import BLOCK_BYTES, finish_row, fence
-from convscope.engine.tiles import load_tile, write_sums
+from convscope.engine.tiles import aligned_shift, load_tile, write_sums
 
 
 @compiled
 def vertical_pass(
     work: Any, g: Any, term: Any, table: Any, runs: Any, weights: int, offsets: int,
-    scratch: int, out: int, height: int, blocks: int, size: int,
+    tile: int, scratch: int, out: int, height: int, blocks: int, size: int,
 ) -> None:
     """The column of a term over a loaded tile: `height` rows as wide as the tile."""
     kind, rows = term[0], term[1]
     step = g[STEP_Y] * g[SCRATCH_ROW]
     if kind == RUNS:
         column_runs(
-            work, scratch, g[SCRATCH_ROW], runs, table[term[4] :], term[5], term[3],
+            work, tile, g[SCRATCH_ROW], runs, table[term[4] :], term[5], term[3],
             scratch + g[COLUMN_AT], out, g[MIDDLE_ROW], height, blocks,
         )  # fmt: skip
         return
     for y in range(0, height, rows):
-        src = scratch + y * step
+        src = tile + y * step
         place = out + y * g[MIDDLE_ROW]
         if kind == DENSE:
             dense_rows(
@@ -135,8 +135,9 @@ def separable_tiles(
         for left in range(0, g[OUT_WIDTH], g[TILE_WIDTH]):
             width = min(g[TILE_WIDTH], g[OUT_WIDTH] - left)
             columns = (width - 1) * g[STEP_X] + g[EXTENT_X]
+            tile = scratch + aligned_shift(g, left * g[STEP_X], size)
             load_tile(
-                source, work, g, row_map, column_map, fill, src, scratch,
+                source, work, g, row_map, column_map, fill, src, tile,
                 top * g[STEP_Y], (height - 1) * g[STEP_Y] + g[EXTENT_Y],
                 left * g[STEP_X], columns, size,
             )  # fmt: skip
@@ -145,7 +146,7 @@ def separable_tiles(
                 entry = kernels[k]
                 for t in range(entry[1]):
                     vertical_pass(
-                        work, g, terms[entry[0] + t], table, runs, weights, offsets, scratch,
+                        work, g, terms[entry[0] + t], table, runs, weights, offsets, tile, scratch,
                         scratch + g[MIDDLE_AT] + t * g[MIDDLE_TERM], height, blocks, size,
                     )  # fmt: skip
                 place = dst + k * g[DST_KERNEL] + top * g[DST_ROW] + left * g[CHANNELS] * g[DST_SIZE]

@@ -21,7 +21,14 @@ from convscope.engine.layout import (
     STREAM,
     WIDTH,
 )
-from convscope.engine.simd import convert_row, finish_row, peek, poke
+from convscope.engine.simd import VECTOR_BYTES, convert_row, finish_row, peek, poke
+
+
+@compiled
+def aligned_shift(g: Any, column: int, size: int) -> int:
+    """How far into its memory a tile begins, so that the picture's own cells lie on vector boundaries."""
+    border = max(g[PAD_LEFT] - column, 0) * g[CHANNELS] * size
+    return -border % VECTOR_BYTES
 
 
 @compiled
