@@ -1,4 +1,4 @@
-"""The peers, each at its best: the call its own documentation names for the kernel, threads on, output ready."""
+"""The peers, each at its best: the right call for the kernel, threads on, output ready where it can be."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def gaussian(taps: int) -> Case:
 
 
 def separable(name: str, column: list[float], row: list[float]) -> Case:
-    """column × row."""
+    """The product of a column and a row."""
     tall, wide = np.array(column, dtype=float), np.array(row, dtype=float)
     return Case(name, np.outer(tall, wide), tall, wide)
 
@@ -90,12 +90,15 @@ def opencv(case: Case, image: Array, out: Array) -> Iterator[tuple[str, Run]]:
 
 
 def scipys(case: Case, image: Array, out: Array) -> Iterator[tuple[str, Run]]:
-    """ndimage in float32, one axis at a time where the kernel allows it, and oaconvolve."""
+    """SciPy: ndimage in float32, one axis at a time where the kernel allows it, and oaconvolve."""
     deep = image.ndim == 3
     weights = case.weights[..., None] if deep else case.weights
     if case.box:
         size = (*case.weights.shape, *((1,) if deep else ()))
-        yield "ndimage.uniform_filter", lambda: ndimage.uniform_filter(image, size, output=out, mode="constant")
+        yield (
+            "ndimage.uniform_filter",
+            lambda: ndimage.uniform_filter(image, size, output=out, mode="constant"),
+        )
     elif case.column is not None and case.row is not None:
         column, row = case.column, case.row
 

@@ -1,8 +1,9 @@
 """Side by side with the peers in one run: ratio tables, a JSON file and a chart.
 
 Each repetition runs every contender once, each time beginning with another one and after a short pause,
-so that a disturbance of the machine, or a peer's threads that still spin, fall on all of them alike; a ratio is the median over the repetitions of peer ÷ convscope. The result of each contender is
-compared with convscope's before it is timed, inside the border.
+so that a disturbance of the machine, or a peer's threads that still spin, fall on all of them alike. A
+ratio is the median over the repetitions of peer ÷ convscope. OpenCV's results are compared with
+convscope's, inside the border, before they are timed.
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.peers import Array, Case, Run, cases, opencv, others, scipys, versions
 
 import convscope as cs
-from benchmarks.peers import Array, Case, Run, cases, opencv, others, scipys, versions
 from convscope.engine.apply import empty
 
+QUICK = ("random 3", "random 9", "random 31", "sobel", "gaussian 15", "box 3", "box 31")
 HERE = Path(__file__).parent
-PAUSE = 0.004  # seconds before each run: the last one's threads have stopped spinning for more work
+BATCH = 0.004  # seconds of calls that make one sample, so that short ones are measured as in a loop
+PAUSE = 0.002  # seconds before each run: the last one's threads have stopped spinning for more work
 SLOW = 1.5  # seconds: a contender that takes longer runs once only
 BUDGET = 2.0  # seconds a cell may take after its first round
-SKIP_ABOVE = 3e9  # multiply-adds beyond which the slowest peers are left out, and the table says so
+SKIP_ABOVE = 3e9  # multiply-adds beyond which the slow peers (all but OpenCV) are left out
 
 
 def picture(side: int, dtype: str, channels: int) -> Array:
@@ -39,18 +42,19 @@ def picture(side: int, dtype: str, channels: int) -> Array:
     return rng.random(shape, dtype=np.float32) * np.float32(255)
 
 
-def seconds(run: Run) -> float:
-    """One run."""
+def seconds(run: Run, calls: int = 1) -> float:
+    """One call, as the mean of so many one after the other."""
     time.sleep(PAUSE)
     begin = time.perf_counter()
-    run()
-    return time.perf_counter() - begin
+    for _ in range(calls):
+        run()
+    return (time.perf_counter() - begin) / calls
 
 
 def warmed(run: Run) -> float:
-    """The first time, and the second one where it is not long: pages and caches are then as in every later run."""
+    """A first time; the shortest of three where it is not long: caches are then as in every later run."""
     first = seconds(run)
-    return first if first > SLOW else min(first, seconds(run))
+    return first if first > SLOW else min(first, seconds(run), seconds(run))
 
 
 def contenders(case: Case, image: Array, out: Array, other: Array) -> dict[str, Run]:
@@ -90,18 +94,18 @@ def measure(case: Case, side: int, dtype: str, channels: int, repeats: int) -> d
     wrong = checked(runs, case, out, other)
     first = {name: warmed(run) for name, run in runs.items()}
     ours = first["convscope"]
-    times: dict[str, list[float]] = {name: [first[name]] for name in runs}
     quick = [name for name in runs if first[name] < SLOW]
+    times: dict[str, list[float]] = {name: [] if name in quick else [first[name]] for name in runs}
     begin, turn = time.perf_counter(), 0
     while len(times["convscope"]) < repeats and time.perf_counter() - begin < BUDGET:
         for name in quick[turn:] + quick[:turn]:
             # A contender much slower than the rest needs fewer repetitions to be placed.
             if first[name] < 20 * ours or len(times[name]) < 3:
-                times[name].append(seconds(runs[name]))
+                times[name].append(seconds(runs[name], max(1, int(BATCH / first[name]))))
         turn = (turn + 1) % len(quick)
     medians = {name: statistics.median(found) for name, found in times.items()}
     ratios = {
-        name: statistics.median(theirs / mine for theirs, mine in zip(times[name], times["convscope"], strict=False))
+        name: statistics.median(a / b for a, b in zip(times[name], times["convscope"], strict=False))
         for name in runs if name != "convscope"
     }  # fmt: skip
     plan = cs.plan(case.weights, image.shape, image.dtype)
@@ -138,8 +142,8 @@ def table(cells: Sequence[dict[str, Any]]) -> str:
         mark = "" if ratio >= 1 else " **behind**"
         roof = 1 / cell["ratios"]["numpy.copyto float32"]
         lines.append(
-            f"| {cell['kernel']} | {shape} | {cell['method']} | {cell['milliseconds']['convscope']:.3f} | {roof:.2f} "
-            f"| {cell['ratios']['filter2D']:.2f} | {name} | {ratio:.2f}{mark} |"
+            f"| {cell['kernel']} | {shape} | {cell['method']} | {cell['milliseconds']['convscope']:.3f} "
+            f"| {roof:.2f} | {cell['ratios']['filter2D']:.2f} | {name} | {ratio:.2f}{mark} |"
         )
     return "\n".join(lines)
 
@@ -163,7 +167,7 @@ def summary(cells: Sequence[dict[str, Any]]) -> str:
 
 
 def chart(cells: Sequence[dict[str, Any]]) -> str:
-    """An SVG: for each cell, how many times as long filter2D and the best peer take, on a logarithmic scale."""
+    """An SVG: how many times as long filter2D and the best peer take, on a logarithmic scale."""
     row, left, width = 15, 250, 640
     largest = max(max(cell["ratios"]["filter2D"], best_peer(cell)[1]) for cell in cells)
     span = np.log(max(largest, 2) / 0.25)
@@ -172,26 +176,31 @@ def chart(cells: Sequence[dict[str, Any]]) -> str:
         return left + width * float(np.log(max(ratio, 0.25) / 0.25) / span)
 
     height = row * (len(cells) + 3)
+    size = f'viewBox="0 0 {left + width + 20} {height}" font-family="sans-serif" font-size="10"'
+    title = "<title>Peers ÷ convscope</title>"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 20} {height}" font-family="sans-serif" '
-        'font-size="10"><title>How many times as long the peers take</title><rect width="100%" height="100%" fill="#fff"/>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{title}<rect width="100%" height="100%" fill="#fff"/>'
     ]
     for mark in (0.5, 1, 2, 5, 10, 20, 50, 100):
         if mark <= largest:
-            parts.append(
-                f'<line x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{row}" y2="{height}" stroke="{"#333" if mark == 1 else "#ddd"}"/>'
-                f'<text x="{x(mark):.1f}" y="{row - 4}" text-anchor="middle">{mark}×</text>'
-            )
+            colour = "#333" if mark == 1 else "#ddd"
+            place = f'x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{row}" y2="{height}"'
+            parts.append(f'<line {place} stroke="{colour}"/>')
+            parts.append(f'<text x="{x(mark):.1f}" y="{row - 4}" text-anchor="middle">{mark}×</text>')
     for number, cell in enumerate(cells):
         y = row * (number + 1.9)
-        shape = f"{cell['kernel']}, {cell['side']}² {cell['dtype']}" + (" RGB" if cell["channels"] == 3 else "")
+        shape = f"{cell['kernel']}, {cell['side']}² {cell['dtype']}" + (
+            " RGB" if cell["channels"] == 3 else ""
+        )
         _, ratio = best_peer(cell)
+        colour = "#175" if ratio >= 1 else "#c22"
         parts.append(
             f'<text x="{left - 6}" y="{y:.1f}" text-anchor="end">{shape}</text>'
             f'<circle cx="{x(cell["ratios"]["filter2D"]):.1f}" cy="{y - 3:.1f}" r="3.5" fill="#9ab"/>'
-            f'<circle cx="{x(ratio):.1f}" cy="{y - 3:.1f}" r="3.5" fill="{"#175" if ratio >= 1 else "#c22"}"/>'
+            f'<circle cx="{x(ratio):.1f}" cy="{y - 3:.1f}" r="3.5" fill="{colour}"/>'
         )
-    parts.append(f'<text x="{left}" y="{height - 6}">pale: cv2.filter2D; dark: the best peer (red where it is ahead)</text></svg>')
+    legend = "pale: cv2.filter2D; dark: the best peer (red where it is ahead)"
+    parts.append(f'<text x="{left}" y="{height - 6}">{legend}</text></svg>')
     return "".join(parts)
 
 
@@ -201,12 +210,17 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
 
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="fewer kernels, one size, few repetitions")
     parser.add_argument("--sides", type=int, nargs="+", default=[256, 1024, 4096])
     parser.add_argument("--dtypes", nargs="+", default=["uint8", "float32"])
@@ -217,7 +231,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.quick:
         given.sides, given.channels, given.repeats = [1024], [1], 5
-        given.kernels = given.kernels or ["random 3", "random 9", "random 31", "sobel", "gaussian 15", "box 3", "box 31"]
+        given.kernels = given.kernels or list(QUICK)
     from convscope.engine import apply as engine
     from convscope.engine.calibration import calibrate_once
 
@@ -230,10 +244,15 @@ def main() -> None:
                 for case in cases():
                     if given.kernels and case.name not in given.kernels:
                         continue
-                    cell = measure(case, side, dtype, channels, given.repeats if side > 256 else 4 * given.repeats)
+                    cell = measure(
+                        case, side, dtype, channels, given.repeats if side > 256 else 4 * given.repeats
+                    )
                     cells.append(cell)
                     print(table([cell]).splitlines()[-1], file=sys.stderr, flush=True)
-    facts = {"machine": {"processor": processor(), "system": platform.platform(), **versions()}, "cells": cells}
+    facts = {
+        "machine": {"processor": processor(), "system": platform.platform(), **versions()},
+        "cells": cells,
+    }
     given.output.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     given.output.with_suffix(".svg").write_text(chart(cells), encoding="utf-8")
     print(table(cells))

@@ -11,9 +11,9 @@ from scipy import ndimage
 import convscope as cs
 from convscope.engine import fallback
 from convscope.engine.apply import read_kernels, run_plan
-from convscope.engine.methods import methods, working_type
-from convscope.engine.plan import Choice, Option, Plan
 from convscope.engine.cost import Machine
+from convscope.engine.methods import working_type
+from convscope.engine.plan import Choice, Plan
 from convscope.engine.request import request_of
 
 BORDERS = ["zero", "constant", "reflect", "symmetric", "replicate", "wrap", "valid"]
@@ -106,7 +106,9 @@ def test_every_method_agrees_with_the_definition(data):
         image = rng.integers(info.min, info.max, (height, width, channels), dtype=dtype, endpoint=True)
     if data.draw(st.booleans()):
         image = np.repeat(image, 2, axis=1)[:, ::2]
-    for request, analysis, method, result in every_method(image, kernel, threads=data.draw(st.sampled_from([1, 2])), **options):
+    for request, analysis, method, result in every_method(
+        image, kernel, threads=data.draw(st.sampled_from([1, 2])), **options
+    ):
         wanted = naive(image, analysis.floats, request)
         weight = naive(np.abs(image.astype(np.float64)), np.abs(analysis.floats), request)
         if request.value < 0:
@@ -118,7 +120,9 @@ def test_every_method_agrees_with_the_definition(data):
 
             cells = np.prod(tile_lengths(request))
             largest = max(np.abs(image.astype(float)).max(initial=0), abs(request.value))
-            allowed = method.error * largest * np.sqrt(cells) * np.linalg.norm(analysis.floats) + 2 * unit * weight
+            allowed = (
+                method.error * largest * np.sqrt(cells) * np.linalg.norm(analysis.floats) + 2 * unit * weight
+            )
         assert (np.abs(result - wanted) <= allowed).all(), (method.name, np.abs(result - wanted).max())
 
 
@@ -142,7 +146,8 @@ def test_apply_agrees_with_the_exact_solution(border, flip):
 def test_results_do_not_depend_on_threads():
     rng = np.random.default_rng(6)
     image = rng.normal(size=(700, 900, 3)).astype(np.float32)
-    for kernel in (rng.normal(size=(7, 6)), np.ones((15, 15)) / 225, np.outer(rng.normal(size=9), rng.normal(size=9)),
+    product = np.outer(rng.normal(size=9), rng.normal(size=9))
+    for kernel in (rng.normal(size=(7, 6)), np.ones((15, 15)) / 225, product,
                    rng.normal(size=(41, 41))):  # fmt: skip
         for (*_, method, one), (*_, many) in zip(
             every_method(image, kernel, threads=1), every_method(image, kernel, threads=5), strict=True
@@ -156,13 +161,21 @@ def test_not_finite_cells_reach_exactly_their_windows(bad):
     image = rng.normal(size=(60, 70, 1)).astype(np.float32)
     image[20, 30] = bad
     image[59, 0] = bad
-    for kernel in (rng.normal(size=(5, 4)), np.ones((7, 7)), "1 2 1; 0 0 0; -1 -2 -1", np.eye(5), np.pad(np.ones((3, 3)), 3) - 0.25):
+    for kernel in (
+        rng.normal(size=(5, 4)),
+        np.ones((7, 7)),
+        "1 2 1; 0 0 0; -1 -2 -1",
+        np.eye(5),
+        np.pad(np.ones((3, 3)), 3) - 0.25,
+    ):
         for request, analysis, method, result in every_method(image, kernel, border="reflect"):
             with np.errstate(invalid="ignore"):
                 wanted = naive(image, analysis.floats, request)
             assert np.array_equal(np.isfinite(result), np.isfinite(wanted)), method.name
             if np.isinf(bad) and method.name == "direct":
-                assert np.array_equal(result[~np.isfinite(result)], wanted[~np.isfinite(wanted)], equal_nan=True)
+                assert np.array_equal(
+                    result[~np.isfinite(result)], wanted[~np.isfinite(wanted)], equal_nan=True
+                )
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32"])
@@ -171,7 +184,9 @@ def test_integers_are_rounded_half_to_even_and_clipped(dtype):
     info = np.iinfo(dtype)
     wanted = np.clip(np.rint(image.astype(float)), info.min, info.max).astype(dtype)
     assert np.array_equal(cs.apply(image, "1", dtype=dtype), wanted)
-    assert cs.apply(np.array([[np.nan, np.inf, -np.inf]]), "1", dtype=dtype).tolist() == [[0, info.max, info.min]]
+    assert cs.apply(np.array([[np.nan, np.inf, -np.inf]]), "1", dtype=dtype).tolist() == [
+        [0, info.max, info.min]
+    ]
 
 
 def test_integer_sums_are_exact():
@@ -202,7 +217,9 @@ def test_scipy_serves_with_the_same_result():
     for border in BORDERS:
         for stride, dilation in ((1, 1), ((2, 3), (2, 1))):
             (analysis,), _ = read_kernels("1 2 3; 4 5 6; 7 8 10; 1 1 1", flip=False)
-            request = request_of(image.shape, analysis.shape, "uint8", border=border, stride=stride, dilation=dilation)
+            request = request_of(
+                image.shape, analysis.shape, "uint8", border=border, stride=stride, dilation=dilation
+            )
             out = np.zeros((1, *request.out, 3), np.float32)
             fallback.apply_slowly(image, [analysis], request, out)
             assert np.array_equal(out[0], naive(image, analysis.floats, request))
@@ -211,7 +228,9 @@ def test_scipy_serves_with_the_same_result():
 def test_several_kernels_are_one_stack():
     rng = np.random.default_rng(11)
     image = rng.normal(size=(40, 50, 3)).astype(np.float32)
-    stack = np.stack([rng.normal(size=(5, 5)), np.ones((5, 5)), np.eye(5), np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])])
+    stack = np.stack(
+        [rng.normal(size=(5, 5)), np.ones((5, 5)), np.eye(5), np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])]
+    )
     together = cs.apply(image, stack, border="wrap")
     assert together.shape == (4, 40, 50, 3)
     for kernel, result in zip(stack, together, strict=True):

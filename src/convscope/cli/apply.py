@@ -24,13 +24,31 @@ STORES = (".zarr",)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file, folder or .zarr to write.")
 @click.option("--border", default="reflect", show_default=True, help="What lies outside the picture.")
 @click.option("--value", type=float, default=0.0, help="The number that --border constant holds.")
-@click.option("-s", "--stride", callback=reading(read_lengths), default="1", show_default=True, help="Step of the window.")
-@click.option("-d", "--dilation", callback=reading(read_lengths), default="1", show_default=True, help="Distance between taps.")
+@click.option(
+    "-s",
+    "--stride",
+    callback=reading(read_lengths),
+    default="1",
+    show_default=True,
+    help="Step of the window.",
+)
+@click.option(
+    "-d",
+    "--dilation",
+    callback=reading(read_lengths),
+    default="1",
+    show_default=True,
+    help="Distance between taps.",
+)
 @click.option("--flip/--no-flip", help="True convolution: rotate the kernel first.")
-@click.option("--signed", is_flag=True, help="Show negative answers too: grey is 0, dark below, bright above.")
+@click.option(
+    "--signed", is_flag=True, help="Show negative answers too: grey is 0, dark below, bright above."
+)
 @click.option("--plan", "show_plan", is_flag=True, help="Show how it would be computed, and write nothing.")
 @click.option("--threads", type=click.IntRange(1, 256), help="How many threads may work; all when left out.")
-@click.option("--scheduler", metavar="ADDRESS", help="A running Dask cluster for .zarr output: tcp://host:8786.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="A running Dask cluster for .zarr output: tcp://host:8786."
+)
 @digits_option
 def command(
     kernel: str,

@@ -1,4 +1,4 @@
-"""Picture files in and out: orientation obeyed, 16 bits kept, alpha untouched, written whole or not at all."""
+"""Picture files in and out: orientation obeyed, 16 bits kept, alpha untouched, written whole or never."""
 
 from __future__ import annotations
 
@@ -79,9 +79,12 @@ def picture_shape(path: Path) -> tuple[tuple[int, ...], str]:
 def signed_pixels(answer: Pixels, dtype: str) -> Pixels:
     """A diverging picture: 0 becomes middle grey, and the largest answer reaches black or white."""
     grey = GREY[dtype]
-    largest = float(np.abs(answer, where=np.isfinite(answer), out=np.zeros_like(answer)).max(initial=0.0)) or 1.0
+    largest = (
+        float(np.abs(answer, where=np.isfinite(answer), out=np.zeros_like(answer)).max(initial=0.0)) or 1.0
+    )
     scaled = np.rint(np.nan_to_num(answer, nan=0.0) * ((grey - 1) / largest)) + grey
-    return np.clip(scaled, 0, 2 * grey - 1).astype(dtype)
+    found: Pixels = np.clip(scaled, 0, 2 * grey - 1).astype(dtype)
+    return found
 
 
 def apply_to_file(
@@ -89,7 +92,9 @@ def apply_to_file(
 ) -> None:
     """Apply the kernel to one picture file and write the result."""
     if target.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{target}: '{target.suffix}' cannot be written; known: {', '.join((*SUFFIXES, '.zarr'))}")
+        raise InputError(
+            f"{target}: '{target.suffix}' cannot be written; known: {', '.join((*SUFFIXES, '.zarr'))}"
+        )
     picture = open_picture(source)
     colours, alpha = pixels(picture)
     dtype = colours.dtype.name if colours.dtype.name in GREY else "uint8"

@@ -17,8 +17,10 @@ SCHARR = "H. Scharr, 'Optimal operators in digital image processing' (2000), tab
 BURT = "P. Burt & E. Adelson, 'The Laplacian pyramid as a compact image code' (1983)"
 
 
-def _product(name: str, column: Sequence[int], row: Sequence[int], divisor: int = 1, source: str = "") -> Kernel:
-    """column × row / divisor."""
+def _product(
+    name: str, column: Sequence[int], row: Sequence[int], divisor: int = 1, source: str = ""
+) -> Kernel:
+    """The product of a column and a row, divided."""
     return Kernel(RationalArray(np.outer(column, row).astype(np.int64), divisor), name, source)
 
 
@@ -50,7 +52,9 @@ def _built() -> dict[str, Kernel]:
         _product("prewitt_y", DIFFERENCE, [1, 1, 1], source=PREWITT),
         _product("scharr_x", [3, 10, 3], DIFFERENCE, source=SCHARR),
         _product("scharr_y", DIFFERENCE, [3, 10, 3], source=SCHARR),
-        _table("laplacian", laplacian.tolist(), "the sum of the second differences [1, -2, 1] along both axes"),
+        _table(
+            "laplacian", laplacian.tolist(), "the sum of the second differences [1, -2, 1] along both axes"
+        ),
         _table("sharpen", [[0, -1, 0], [-1, 5, -1], [0, -1, 0]], "identity minus laplacian"),
     ]
     return {kernel.name: kernel for kernel in kernels}

@@ -15,7 +15,7 @@ from convscope.core.array import RationalArray
 from convscope.core.kernel import Kernel
 from convscope.errors import InputError, ShapeError
 
-# More terms than this are never cheaper than the kernel itself at the sizes people use, and are not written out.
+# More terms than this are never cheaper than the kernel itself at the sizes people use.
 MAX_TERMS = 8
 # A prime below 2³¹, so that products of residues fit in int64. The rank modulo a prime is never
 # above the rank, so a full rank modulo it is a proof.

@@ -1,10 +1,10 @@
-"""`apply` and `plan`: what is asked for is normalised here, once, and handed to the method that is cheapest."""
+"""`apply` and `plan`: what is asked for is normalised here, once, and handed to the cheapest method."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,6 @@ class Prepared:
     """A plan ready to run over pictures laid out one way."""
 
     plan: Plan
-    single: bool
     passes: tuple[tuple[Signature, Callable[..., Any], tuple[Any, ...], Program], ...]
     direct: tuple[tuple[FourierRun, int, Prepared], ...]
 
@@ -77,7 +76,9 @@ def apply(
             ``"constant"`` (`value`), ``"reflect"`` (border cell not repeated), ``"symmetric"`` (border
             cell repeated), ``"replicate"`` or ``"edge"``, ``"wrap"``; ``"valid"`` keeps only windows
             that lie inside, and then the result is smaller.
-        stride, dilation: one number, or (vertical, horizontal).
+        value: the number a constant border holds.
+        stride: step of the window: one number, or (vertical, horizontal).
+        dilation: distance between neighbouring taps, likewise.
         flip: rotate the kernel by 180° first: true convolution. Its anchor turns with it.
         dtype: of the result: float32 unless the picture is float64. Integer types are rounded half
             to even and clipped to their range; NaN becomes 0.
@@ -104,25 +105,28 @@ def apply(
     if not isinstance(image, np.ndarray) and is_lazy(image):
         from convscope.engine.scale import apply_lazily
 
-        return apply_lazily(image, kernel, flip=flip, dtype=dtype, out=out, threads=threads, **options)
+        lazy: Any = apply_lazily(
+            cast("Any", image), kernel, flip=flip, dtype=dtype, out=out, threads=threads, **options
+        )
+        return cast("Picture", lazy)
     picture = _picture(image)
     analyses, several = read_kernels(kernel, flip=flip)
     if dtype is None and out is not None:
         dtype = out.dtype
     workers = thread_count(threads)
-    key = (
-        tuple(map(id, analyses)), picture.shape, picture.strides, picture.dtype, border, value, stride, dilation,
-        anchor, flip, dtype, workers, None if out is None else (out.shape, out.strides, out.dtype),
+    key: tuple[object, ...] = (
+        tuple(map(id, analyses)), picture.shape, picture.strides, picture.dtype, border, value, stride,
+        dilation, anchor, flip, dtype, workers,
+        None if out is None else (out.shape, out.strides, out.dtype),
     )  # fmt: skip
     try:
         found = _prepared.get(key)
     except TypeError:  # a stride given as a list, say
         key, found = (object(),), None
-    single = picture.ndim == 2
     if found is None:
-        shape = (*picture.shape, 1) if single else picture.shape[-3:]
         request = request_of(
-            shape, analyses[0].shape, picture.dtype, kernels=len(analyses), flip=flip, dtype=dtype, **options
+            _plane(picture.shape), analyses[0].shape, picture.dtype,
+            kernels=len(analyses), flip=flip, dtype=dtype, **options,
         )  # fmt: skip
         plan = plan_of(request, analyses, workers, known_machine())
     else:
@@ -136,12 +140,8 @@ def plan(
 ) -> Plan:  # fmt: skip
     """How `apply` would compute this: the method, why, what it costs, and the methods it turned down.
 
-    Args:
-        kernel: as `apply` takes it.
-        shape, dtype: of the picture.
-        threads: how many may work.
-        result: the dtype of the result (`apply`'s ``dtype``).
-        flip, options: `apply`'s ``border``, ``value``, ``stride``, ``dilation`` and ``anchor``.
+    `shape` and `dtype` are the picture's, `result` is the dtype of the result (`apply`'s ``dtype``); all
+    else, ``border``, ``value``, ``stride``, ``dilation`` and ``anchor`` too, is as `apply` takes it.
 
     >>> plan("1 2 1; 0 0 0; -1 -2 -1", (480, 640), "uint8").choices[0].analysis.rank
     1
@@ -156,7 +156,7 @@ def plan(
         known = ("border", "value", "stride", "dilation", "anchor", "flip", "threads", "result")
         raise InputError(f"plan has no option {min(unknown)!r}; {nearest_name(min(unknown), known)}")
     request = request_of(
-        (*shape, 1) if len(shape) == 2 else shape[-3:], analyses[0].shape, dtype,
+        _plane(shape), analyses[0].shape, dtype,
         kernels=len(analyses), flip=flip, dtype=result, **options,
     )  # fmt: skip
     found = plan_of(request, analyses, thread_count(threads), known_machine())
@@ -197,6 +197,12 @@ def _picture(image: npt.ArrayLike) -> Picture:
     return array
 
 
+def _plane(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Height, width and channels of one picture of a batch."""
+    height, width, channels = (*shape, 1) if len(shape) == 2 else shape[-3:]
+    return height, width, channels
+
+
 def _check_axes(shape: tuple[int, ...]) -> None:
     if len(shape) < 2:
         raise ShapeError(f"a picture of shape {shape} has {len(shape)} axes; it needs (H, W) or (…, H, W, C)")
@@ -206,13 +212,20 @@ def read_kernels(kernel: Kernels, *, flip: bool) -> tuple[tuple[Analysis, ...], 
     """The analyses of one kernel or several, remembered; and whether several were asked for."""
     key: object
     if isinstance(kernel, np.ndarray):
-        key = (kernel.dtype.str, kernel.shape, kernel.tobytes() if kernel.dtype != object else id(kernel), flip)
+        key = (
+            kernel.dtype.str,
+            kernel.shape,
+            kernel.tobytes() if kernel.dtype != object else id(kernel),
+            flip,
+        )
     elif isinstance(kernel, str):
         key = (kernel, flip)
     else:
         key = (id(kernel), flip)
     found = _kernels.get(key)
-    if found is not None and (not isinstance(kernel, list) and (isinstance(kernel, np.ndarray | str) or found[0] is kernel)):
+    if found is not None and (
+        not isinstance(kernel, list) and (isinstance(kernel, np.ndarray | str) or found[0] is kernel)
+    ):
         return found[1], found[2]
     parts, several = _split(kernel)
     analyses = tuple(analyse(part, flip=flip) for part in parts)
@@ -228,8 +241,11 @@ def read_kernels(kernel: Kernels, *, flip: bool) -> tuple[tuple[Analysis, ...], 
 
 
 def _split(kernel: Kernels) -> tuple[list[Kernel], bool]:
-    if isinstance(kernel, list | tuple) and any(isinstance(part, Kernel | ExactArray | np.ndarray | str) for part in kernel) \
-            and not all(isinstance(part, str) for part in kernel):
+    if (
+        isinstance(kernel, list | tuple)
+        and any(isinstance(part, Kernel | ExactArray | np.ndarray | str) for part in kernel)
+        and not all(isinstance(part, str) for part in kernel)
+    ):
         parts = list(kernel)
         if all(np.ndim(part) >= 2 or isinstance(part, Kernel) for part in parts if not isinstance(part, str)):
             return [read_kernel(part) for part in parts], True
@@ -238,8 +254,10 @@ def _split(kernel: Kernels) -> tuple[list[Kernel], bool]:
             raise ShapeError("a stack of no kernels has nothing to apply")
         return [read_kernel(part) for part in kernel], True
     if isinstance(kernel, np.ndarray) and kernel.ndim not in {1, 2}:
-        raise ShapeError(f"kernels of shape {kernel.shape} are not allowed; give (kh, kw), or (n, kh, kw) for several")
-    one = read_kernel(kernel)  # type: ignore[arg-type] - a list of kernels was taken above
+        raise ShapeError(
+            f"kernels of shape {kernel.shape} are not allowed; give (kh, kw), or (n, kh, kw) for several"
+        )
+    one = read_kernel(cast("MatrixLike", kernel))
     if one.rank == 3 and not isinstance(kernel, Kernel):
         return [Kernel(one.weights[number]) for number in range(one.shape[0])], True
     return [one], False
@@ -362,7 +380,7 @@ def _prepare(plan: Plan, picture: Picture, out: Picture) -> Prepared:
         for number in numbers:
             one = build(family, request, taken(plan, [number]), strides, out.ctypes.data)
             passes.append((signature, function, head, replace(one, first=number)))
-    return Prepared(plan, len(plan.choices) == 1, tuple(passes), tuple(transforms))
+    return Prepared(plan, tuple(passes), tuple(transforms))
 
 
 def _fourier(plan: Plan, number: int, picture: Picture, out: Picture) -> tuple[FourierRun, int, Prepared]:

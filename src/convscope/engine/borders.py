@@ -65,7 +65,9 @@ def border_name(border: object) -> str:
     """
     name = ALIASES.get(border, border) if isinstance(border, str) else border
     if not isinstance(name, str) or (name not in RULES and name != VALID):
-        raise InputError(f"border={border!r} is not known; {nearest_name(str(border), (*RULES, VALID, 'edge'))}")
+        raise InputError(
+            f"border={border!r} is not known; {nearest_name(str(border), (*RULES, VALID, 'edge'))}"
+        )
     return name
 
 

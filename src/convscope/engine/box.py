@@ -17,8 +17,16 @@ from convscope.engine.simd import BLOCK_BYTES, add_scaled, sum_blocks
 
 @compiled
 def window_sums(
-    work: Any, src: int, step: int, unit: int, length: int, space: int, space_step: int,
-    out: int, out_step: int, count: int,
+    work: Any,
+    src: int,
+    step: int,
+    unit: int,
+    length: int,
+    space: int,
+    space_step: int,
+    out: int,
+    out_step: int,
+    count: int,
 ) -> None:
     """out[i] = src[i] + … of `length` ≥ 2 cells `unit` bytes apart, for `count` blocks `step` bytes apart.
 
@@ -47,8 +55,18 @@ def window_sums(
 
 @compiled
 def column_runs(
-    work: Any, src: int, src_row: int, runs: int, weights: Any, first: int, count: int,
-    space: int, out: int, out_row: int, rows: int, blocks: int,
+    work: Any,
+    src: int,
+    src_row: int,
+    runs: Any,
+    weights: Any,
+    first: int,
+    count: int,
+    space: int,
+    out: int,
+    out_row: int,
+    rows: int,
+    blocks: int,
 ) -> None:
     """The vertical pass of a factor made of runs: pairs of byte offset and length, each with a weight."""
     for b in range(blocks):
@@ -64,7 +82,16 @@ def column_runs(
             found, step = here + offset, src_row
             if length > 1:
                 window_sums(
-                    work, here + offset, src_row, src_row, length, space, BLOCK_BYTES, space, BLOCK_BYTES, rows
+                    work,
+                    here + offset,
+                    src_row,
+                    src_row,
+                    length,
+                    space,
+                    BLOCK_BYTES,
+                    space,
+                    BLOCK_BYTES,
+                    rows,
                 )
                 found, step = space, BLOCK_BYTES
             for r in range(rows):
@@ -73,15 +100,26 @@ def column_runs(
 
 @compiled
 def row_runs(
-    work: Any, src: int, unit: int, runs: int, weights: Any, first: int, count: int,
-    space: int, out: int, blocks: int, fresh: int,
+    work: Any,
+    src: int,
+    unit: int,
+    runs: Any,
+    weights: Any,
+    first: int,
+    count: int,
+    space: int,
+    out: int,
+    blocks: int,
+    fresh: int,
 ) -> None:
     """The horizontal pass of a factor made of runs over one row."""
     for n in range(count):
         offset, length, weight = runs[first + 2 * n], runs[first + 2 * n + 1], weights[n]
         begin = fresh == 1 and n == 0
         if begin and weight == 1 and length > 1:
-            window_sums(work, src + offset, BLOCK_BYTES, unit, length, space, BLOCK_BYTES, out, BLOCK_BYTES, blocks)
+            window_sums(
+                work, src + offset, BLOCK_BYTES, unit, length, space, BLOCK_BYTES, out, BLOCK_BYTES, blocks
+            )
             continue
         found = src + offset
         if length > 1:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from convscope.engine.cost import Machine, is_measured, keep_machine
 from convscope.engine.methods import DIRECT, Method, Pass
@@ -26,9 +27,9 @@ def calibrate() -> Machine:
     """The rates of this machine, measured now and kept."""
     taps = 15
     ones = tuple([0.5] * taps)
-    single = _seconds(DIRECT, Method(DIRECT, "float32", False, 1.0, False, 1, 0, taps=np.ones((1, 1))))
-    dense = _seconds(DIRECT, Method(DIRECT, "float32", False, 1.0, False, 1, 0, taps=np.ones((taps, taps))))
-    row = Method(DIRECT, "float32", False, 1.0, False, 1, 0, taps=np.ones((1, 4 * taps)))
+    single = _seconds(DIRECT, _direct(np.ones((1, 1))))
+    dense = _seconds(DIRECT, _direct(np.ones((taps, taps))))
+    row = _direct(np.ones((1, 4 * taps)))
     across = _seconds(DIRECT, row)
     run = Pass(ones, ((0, taps, 1.0),))
     summed = _seconds("terms", _terms(run, run))
@@ -58,8 +59,17 @@ def _rate(work: float, seconds: float) -> float:
     return work / max(seconds, 1e-6)
 
 
+def _direct(taps: npt.NDArray[np.float64]) -> Method:
+    return Method(
+        DIRECT, "float32", exact=False, factor=1.0, divides=False, operations=taps.size, error=0.0, taps=taps
+    )
+
+
 def _terms(column: Pass, row: Pass) -> Method:
-    return Method("separable", "float32", False, 1.0, False, 1, 0, terms=((column, row),))
+    return Method(
+        "separable", "float32", exact=False, factor=1.0, divides=False, operations=1, error=0.0,
+        terms=((column, row),),
+    )  # fmt: skip
 
 
 def _seconds(family: str, method: Method) -> float:

@@ -132,4 +132,13 @@ def totals(request: Request, methods: Sequence[Method]) -> float:
     return sum(operations(request, method) for method in methods)
 
 
-__all__ = ["BOX", "Machine", "keep_machine", "known_machine", "moved_bytes", "operations", "read_machine", "seconds"]
+__all__ = [
+    "BOX",
+    "Machine",
+    "keep_machine",
+    "known_machine",
+    "moved_bytes",
+    "operations",
+    "read_machine",
+    "seconds",
+]

@@ -40,8 +40,18 @@ MAX_ROWS = 4  # output rows of a block
 
 @compiled
 def dense_rows(
-    work: Any, rows: int, src: int, row_step: int, weights: int, kh: int, kw: int, tap_step: int,
-    out: int, out_step: int, blocks: int, stream: int,
+    work: Any,
+    rows: int,
+    src: int,
+    row_step: int,
+    weights: int,
+    kh: int,
+    kw: int,
+    tap_step: int,
+    out: int,
+    out_step: int,
+    blocks: int,
+    stream: int,
 ) -> None:
     """`rows` output rows (1 to 4, at most kh), block after block."""
     for i in range(blocks):
@@ -58,8 +68,16 @@ def dense_rows(
 
 @compiled
 def tap_rows(
-    work: Any, src: int, src_step: int, offsets: int, weights: int, count: int,
-    out: int, out_step: int, blocks: int, stream: int,
+    work: Any,
+    src: int,
+    src_step: int,
+    offsets: int,
+    weights: int,
+    count: int,
+    out: int,
+    out_step: int,
+    blocks: int,
+    stream: int,
 ) -> None:
     """Two output rows from a list of taps, block after block."""
     for i in range(blocks):
@@ -69,8 +87,19 @@ def tap_rows(
 
 @compiled
 def direct_tile(
-    work: Any, result: Any, g: Any, entry: Any, factor: Any, weights: int, offsets: int,
-    tile: int, sums: int, dst: int, height: int, width: int, size: int,
+    work: Any,
+    result: Any,
+    g: Any,
+    entry: Any,
+    factor: Any,
+    weights: int,
+    offsets: int,
+    tile: int,
+    sums: int,
+    dst: int,
+    height: int,
+    width: int,
+    size: int,
 ) -> None:
     """One kernel over one loaded tile; `dst` is where its first result goes."""
     method, rows, kh, kw = entry[0], entry[1], entry[2], entry[3]
@@ -87,7 +116,9 @@ def direct_tile(
         shift = straight * BLOCK_BYTES
         if method == DENSE:
             if straight:
-                dense_rows(work, rows, src, step, weights, kh, kw, g[TAP_STEP], out, g[DST_ROW], straight, g[STREAM])
+                dense_rows(
+                    work, rows, src, step, weights, kh, kw, g[TAP_STEP], out, g[DST_ROW], straight, g[STREAM]
+                )
             dense_rows(
                 work, rows, src + shift, step, weights, kh, kw, g[TAP_STEP],
                 sums + shift, g[SUMS_ROW], blocks - straight, 0,
@@ -112,9 +143,24 @@ def direct_tile(
 
 @compiled
 def direct_tiles(
-    source: Any, work: Any, result: Any, g: Any, kernels: Any, terms: Any, factors: Any,
-    table: Any, runs: Any, row_map: Any, column_map: Any, fill: Any,
-    src: int, dst: int, scratch: int, begin: int, end: int, size: int,
+    source: Any,
+    work: Any,
+    result: Any,
+    g: Any,
+    kernels: Any,
+    terms: Any,
+    factors: Any,
+    table: Any,
+    runs: Any,
+    row_map: Any,
+    column_map: Any,
+    fill: Any,
+    src: int,
+    dst: int,
+    scratch: int,
+    begin: int,
+    end: int,
+    size: int,
 ) -> None:
     """Output rows `begin` to `end` of every kernel, tile by tile."""
     weights, offsets = table.ctypes.data, runs.ctypes.data

@@ -77,15 +77,17 @@ def structure(analysis: Analysis) -> str:
 def reason(choice: Choice) -> str:
     """Why this method was taken."""
     method, analysis = choice.taken.method, choice.analysis
-    terms = len(method.terms)
+    terms, count = len(method.terms), f"{method.operations:.0f}"
     match method.name:
         case "separable":
             near = "" if analysis.rank == 1 else " within one rounding of its weights"
-            return f"the kernel is a column times a row{near}, so {method.operations:.0f} taps do the work of {analysis.taps}"
+            return f"the kernel is a column times a row{near}, so {count} taps do the work of {analysis.taps}"
         case "low rank":
-            return f"the kernel is a sum of {terms} columns times rows: {method.operations:.0f} taps instead of {analysis.taps}"
+            return (
+                f"the kernel is a sum of {terms} columns times rows: {count} taps instead of {analysis.taps}"
+            )
         case "box":
-            return f"its constant runs become window sums: {method.operations:.0f} additions instead of {analysis.taps} taps"
+            return f"its constant runs become window sums: {count} additions instead of {analysis.taps} taps"
         case "fourier":
             return f"{analysis.taps} taps without a cheaper structure cost more than transforms of tiles"
     if analysis.zeros:
@@ -100,15 +102,18 @@ def _sentences(plan: Plan) -> list[str]:
     kernels = f"{request.kernels} kernels" if request.kernels > 1 else "one kernel"
     picture = f"A picture of {height} × {width}" + (f" × {channels}" if channels > 1 else "")
     first = (
-        f"{picture}, {request.source}, and {kernels} give {out_height} × {out_width} cells, {request.result}; "
-        f"cross-correlation, border {request.border!r}, stride {request.stride}, dilation {request.dilation}, "
-        f"the tap {request.anchor} over the output cell; {plan.threads} thread{'s' if plan.threads > 1 else ''}."
+        f"{picture}, {request.source}, and {kernels} give {out_height} × {out_width} cells, "
+        f"{request.result}; cross-correlation, border {request.border!r}, stride {request.stride}, "
+        f"dilation {request.dilation}, the tap {request.anchor} over the output cell; "
+        f"{plan.threads} thread{'s' if plan.threads > 1 else ''}."
     )
     work = plan.choices[0].taken.method.work if plan.choices else request.result
     found = [first, f"Method {plan.method}, in {work}: {plan.why}."]
     if len(plan.choices) == 1:
         choice = plan.choices[0]
-        found.append(f"The kernel: {structure(choice.analysis)}. The result: {error_text(choice.taken.method)}.")
+        found.append(
+            f"The kernel: {structure(choice.analysis)}. The result: {error_text(choice.taken.method)}."
+        )
     if not plan.measured:
         found.append("This machine is not measured yet: predictions stand on typical figures.")
     return found
@@ -125,9 +130,9 @@ def _cost_table(plan: Plan, measured: Measurement | None) -> Table:
         (text("bytes read and written (millions)"), _figure(plan.bytes / 1e6)),
         (text("share of copy bandwidth"), _figure(plan.bytes / plan.machine.copy / plan.seconds, 2)),
     ]
-    columns = (text("cost"), text("predicted"))
+    columns: tuple[Text, ...] = (text("cost"), text("predicted"))
     if measured is not None:
-        columns = (*columns, text("measured"))
+        columns += (text("measured"),)
         seen = [
             _figure(measured.seconds * 1e3), (), (), _figure(measured.copy_seconds / measured.seconds, 2),
         ]  # fmt: skip
@@ -162,9 +167,7 @@ def measure_plan(plan: Plan) -> Measurement:
     picture = (random.random(request.picture) * 255).astype(request.source)
     out = np.empty((request.kernels, *request.out, request.picture[2]), dtype=request.result)
     run_plan(plan, picture, out, wait=True)
-    return Measurement(
-        _shortest(lambda: run_plan(plan, picture, out, wait=True)), plan.bytes / copy_rate()
-    )
+    return Measurement(_shortest(lambda: run_plan(plan, picture, out, wait=True)), plan.bytes / copy_rate())
 
 
 def copy_rate() -> float:

@@ -67,7 +67,7 @@ def _sums(
     for channel in range(request.picture[2]):
         with np.errstate(all="ignore"):
             full = ndimage.correlate(bordered[:, :, channel], spread, mode="constant")
-        part = full[top : top + (height - 1) * sy + 1 : sy, left :: sx]
+        part = full[top : top + (height - 1) * sy + 1 : sy, left::sx]
         found[:, :, channel] = part[:, : request.out[1]]
     if whole:
         # One multiplication and one division of exact numbers where both fit, as the fast path does.
@@ -82,5 +82,7 @@ def rounded(sums: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArray[
         with np.errstate(over="ignore"):
             return sums.astype(dtype)
     limits = np.iinfo(dtype)
-    clipped = np.clip(np.rint(np.nan_to_num(sums, nan=0.0, posinf=np.inf, neginf=-np.inf)), limits.min, limits.max)
+    clipped = np.clip(
+        np.rint(np.nan_to_num(sums, nan=0.0, posinf=np.inf, neginf=-np.inf)), limits.min, limits.max
+    )
     return clipped.astype(dtype)

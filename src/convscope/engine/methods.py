@@ -77,13 +77,13 @@ def working_type(request: Request, kernels: Sequence[Analysis]) -> str:
     if request.source == "float64" or request.result in {"float64", "int32"}:
         return "float64"
     if request.source in LARGEST and any(
-        _is_whole(request, kernel) and not _fits(request, kernel, "float32") for kernel in kernels
+        _is_whole(kernel) and not _fits(request, kernel, "float32") for kernel in kernels
     ):
         return "float64"
     return "float64" if request.source == "int32" else "float32"
 
 
-def _is_whole(request: Request, kernel: Analysis) -> bool:
+def _is_whole(kernel: Analysis) -> bool:
     largest = max((abs(int(n)) for n in kernel.numerators.reshape(-1)), default=0)
     return largest <= MAX_NUMERATOR and kernel.content.denominator < MAX_NUMERATOR * MAX_NUMERATOR
 
@@ -98,7 +98,7 @@ def is_exact(request: Request, kernel: Analysis, work: str) -> bool:
     return (
         request.source in LARGEST
         and float(request.value).is_integer()
-        and _is_whole(request, kernel)
+        and _is_whole(kernel)
         and _fits(request, kernel, work)
     )
 

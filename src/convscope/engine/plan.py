@@ -12,6 +12,7 @@ from convscope.engine import cost
 from convscope.engine.analysis import Analysis
 from convscope.engine.cost import Machine
 from convscope.engine.fourier import error as fourier_error
+from convscope.engine.fourier import tile_lengths
 from convscope.engine.methods import DIRECT, FOURIER, Method, methods, working_type
 from convscope.engine.request import Request
 from convscope.engine.running import thread_count
@@ -118,8 +119,19 @@ def choose(request: Request, kernel: Analysis, work: str, threads: int, machine:
     """The method that is cheapest with all of this machine's threads, so that none depends on `threads`."""
     found = methods(request, kernel, work)
     direct = found[0]
-    if not direct.exact and kernel.taps and cost.tile_lengths(request)[0] * cost.tile_lengths(request)[1] <= 2**24:
-        found.append(Method(FOURIER, work, False, 1.0, False, 0.0, fourier_error(request, work), taps=kernel.floats))
+    if not direct.exact and kernel.taps and _transformable(request):
+        found.append(
+            Method(
+                FOURIER,
+                work,
+                exact=False,
+                factor=1.0,
+                divides=False,
+                operations=0.0,
+                error=fourier_error(request, work),
+                taps=kernel.floats,
+            )
+        )
     options = [
         Option(method, cost.seconds(request, method, threads, machine), cost.operations(request, method))
         for method in found
@@ -136,6 +148,12 @@ def choose(request: Request, kernel: Analysis, work: str, threads: int, machine:
         if option is not best
     )
     return Choice(kernel, best, others)
+
+
+def _transformable(request: Request) -> bool:
+    """True where a tile of the kernel's extent still fits a cache."""
+    high, wide = tile_lengths(request)
+    return high * wide <= 2**24
 
 
 def _turned_down(option: Option, best: Option) -> str:

@@ -77,7 +77,7 @@ class _Tables:
 
 
 def _odd_lines(size: int) -> int:
-    """So many bytes, rounded up to an odd number of cache lines: rows then never fall on the same cache set."""
+    """So many bytes, rounded up to an odd number of cache lines: rows then lie on different cache sets."""
     lines = -(-size // LINE)
     return (lines | 1) * LINE
 
@@ -104,11 +104,12 @@ def tile_shape(request: Request, size: int, buffers: int) -> tuple[int, int]:
     return best[1], best[2]
 
 
-def build(family: str, request: Request, methods: Sequence[Method], strides: Strides, address: int) -> Program:
+def build(
+    family: str, request: Request, methods: Sequence[Method], strides: Strides, address: int
+) -> Program:
     """The program of the kernels of one family over one picture.
 
-    Args:
-        address: where the result lies; a result is streamed past the caches only where it is aligned.
+    A result is streamed past the caches only where its `address` and its steps are aligned.
     """
     from convscope.engine.simd import BLOCK_BYTES
 
@@ -128,26 +129,31 @@ def build(family: str, request: Request, methods: Sequence[Method], strides: Str
         kernels = [_direct_entry(tables, g, request, method) for method in methods]
         terms = [[0] * 10]
     else:
-        kernels, terms = [], []
+        kernels, terms = [], []  # a row of each for every kernel and for every term
         for method in methods:
             entry, rows = _term_entries(tables, g, request, method, len(terms))
             kernels.append(entry)
             terms += rows
     work = np.dtype(methods[0].work).type
-    rows, columns = request.maps()
+    row_map, column_map = request.maps()
     bands = -(-request.out[0] // high)
     return Program(
         family, g, np.array(kernels, dtype=np.int64), np.array(terms, dtype=np.int64),
         np.array([method.factor for method in methods], dtype=work),
         np.array(tables.weights or [0], dtype=work), np.array(tables.offsets or [0], dtype=np.int64),
-        rows, columns, work(request.value), _scratch(g, size, BLOCK_BYTES, request),
+        row_map, column_map, work(request.value), _scratch(g, size, BLOCK_BYTES, request),
         high * max(1, bands // 16),
     )  # fmt: skip
 
 
 def _sizes(
-    request: Request, methods: Sequence[Method], strides: Strides, tile: tuple[int, int], size: int,
-    block: int, terms: int,
+    request: Request,
+    methods: Sequence[Method],
+    strides: Strides,
+    tile: tuple[int, int],
+    size: int,
+    block: int,
+    terms: int,
 ) -> npt.NDArray[np.int64]:
     (high, wide), (sy, sx) = tile, request.stride
     extent_y, extent_x = request.extent
@@ -185,14 +191,17 @@ def _scratch(g: npt.NDArray[np.int64], size: int, block: int, request: Request) 
 
 
 def _streams(request: Request, strides: Strides, address: int, wide: int) -> bool:
-    steps = (address, strides.result_row, strides.result_kernel, wide * request.picture[2] * strides.result_size)
+    steps = (
+        address,
+        strides.result_row,
+        strides.result_kernel,
+        wide * request.picture[2] * strides.result_size,
+    )
     large = request.out[0] * strides.result_row > STREAM_BYTES
     return large and all(step % LINE == 0 for step in steps)
 
 
-def _direct_entry(
-    tables: _Tables, g: npt.NDArray[np.int64], request: Request, method: Method
-) -> list[int]:
+def _direct_entry(tables: _Tables, g: npt.NDArray[np.int64], request: Request, method: Method) -> list[int]:
     taps = method.taps
     assert taps is not None  # noqa: S101 - a direct method has its taps; a fault here is ours
     kh, kw = taps.shape

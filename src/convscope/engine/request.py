@@ -86,7 +86,8 @@ class Request:
     def maps(self) -> tuple[Places, Places]:
         """For each row and column of the picture with its border, the one of the picture, or −1."""
         rows, columns = (
-            border_map(self.border, self.picture[axis], self.before[axis], self.after[axis]) for axis in (0, 1)
+            border_map(self.border, self.picture[axis], self.before[axis], self.after[axis])
+            for axis in (0, 1)
         )
         return rows, columns
 
@@ -101,11 +102,13 @@ class Request:
             length, extent = self.picture[axis], self.extent[axis]
             if self.border == VALID and extent > length:
                 raise ShapeError(
-                    f"border='valid': a kernel {extent} cells {name} is larger than the picture, which has {length}; "
-                    f"other borders ({', '.join(RULES)}) have no such limit"
+                    f"border='valid': a kernel {extent} cells {name} is larger than the picture, "
+                    f"which has {length}; other borders ({', '.join(RULES)}) have no such limit"
                 )
             if length == 0 and self.border not in {"zero", "constant", VALID}:
-                raise ShapeError(f"border={self.border!r} repeats cells of the picture, but it is 0 cells {name}")
+                raise ShapeError(
+                    f"border={self.border!r} repeats cells of the picture, but it is 0 cells {name}"
+                )
         return self
 
 
@@ -144,7 +147,9 @@ def source_name(dtype: npt.DTypeLike) -> str:
     name = np.dtype(dtype).newbyteorder("=").name
     found = WIDENED.get(name, name)
     if found not in SOURCES:
-        raise UnsupportedError(f"a picture of dtype {name} cannot be applied to; allowed: {', '.join((*SOURCES, *WIDENED))}")
+        raise UnsupportedError(
+            f"a picture of dtype {name} cannot be applied to; allowed: {', '.join((*SOURCES, *WIDENED))}"
+        )
     return found
 
 

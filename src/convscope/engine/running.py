@@ -26,8 +26,14 @@ def thread_count(threads: object) -> int:
     """How many threads may work: as asked for, else all that this process may use."""
     if threads is None:
         return _available()
-    if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or not 1 <= threads <= MAX_THREADS:
-        raise InputError(f"threads={threads!r} is not allowed; threads may be 1 to {MAX_THREADS}, or None for all")
+    if (
+        isinstance(threads, bool)
+        or not isinstance(threads, int | np.integer)
+        or not 1 <= threads <= MAX_THREADS
+    ):
+        raise InputError(
+            f"threads={threads!r} is not allowed; threads may be 1 to {MAX_THREADS}, or None for all"
+        )
     return int(threads)
 
 

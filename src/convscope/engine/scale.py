@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,8 +37,14 @@ def dask_array() -> Any:  # noqa: ANN401 - a module
 
 
 def apply_lazily(
-    image: Array, kernel: Any, *, out: object = None, threads: int | None = None, flip: bool = False,  # noqa: ANN401
-    dtype: npt.DTypeLike | None = None, **options: Any,  # noqa: ANN401
+    image: Array,
+    kernel: Any,  # noqa: ANN401 - as `apply` takes it
+    *,
+    out: object = None,
+    threads: int | None = None,
+    flip: bool = False,
+    dtype: npt.DTypeLike | None = None,
+    **options: Any,  # noqa: ANN401
 ) -> Array:
     """A lazy `dask.array` of the result: the same numbers as `apply` gives in memory.
 
@@ -52,7 +59,9 @@ def apply_lazily(
     if several:
         raise InputError("several kernels at once are not done on a dask array; apply them one by one")
     if image.ndim not in {2, 3}:
-        raise ShapeError(f"a dask array of shape {image.shape} is not a picture; it needs (H, W) or (H, W, C)")
+        raise ShapeError(
+            f"a dask array of shape {image.shape} is not a picture; it needs (H, W) or (H, W, C)"
+        )
     shape = (*image.shape, 1) if image.ndim == 2 else image.shape
     request = request_of(shape, analyses[0].shape, image.dtype, flip=flip, dtype=dtype, **options)
     padded = _padded(image, request)
@@ -91,9 +100,10 @@ def _by_chunks(padded: Array, plan: Plan, chunks: tuple[tuple[int, ...], ...]) -
             size = (bottom - top, right - left, *padded.shape[2:])
             row.append(
                 part.map_blocks(
-                    partial(apply_like, plan), chunks=tuple((length,) for length in size),
+                    partial(apply_like, plan),
+                    chunks=tuple((length,) for length in size),
                     meta=np.empty((0,) * padded.ndim, dtype=request.result),
-                )  # fmt: skip
+                )
             )
         rows.append(array.concatenate(row, axis=1))
     return array.concatenate(rows, axis=0)
@@ -102,4 +112,4 @@ def _by_chunks(padded: Array, plan: Plan, chunks: tuple[tuple[int, ...], ...]) -
 def _bounds(chunks: tuple[int, ...], length: int, stride: int) -> list[tuple[int, int]]:
     """Where output chunks begin and end: under the input's chunks, none of them empty."""
     edges = sorted({min(-(-int(edge) // stride), length) for edge in np.cumsum((0, *chunks))} | {length})
-    return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a] or [(0, length)]
+    return [(a, b) for a, b in pairwise(edges) if b > a] or [(0, length)]

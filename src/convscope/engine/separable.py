@@ -38,18 +38,28 @@ from convscope.engine.layout import (
     SUMS_AT,
     SUMS_ROW,
     TAP_STEP,
-    TAPS,
     TILE_HEIGHT,
     TILE_WIDTH,
 )
-from convscope.engine.simd import BLOCK_BYTES, finish_row, fence
+from convscope.engine.simd import BLOCK_BYTES, fence, finish_row
 from convscope.engine.tiles import aligned_shift, load_tile, write_sums
 
 
 @compiled
 def vertical_pass(
-    work: Any, g: Any, term: Any, table: Any, runs: Any, weights: int, offsets: int,
-    tile: int, scratch: int, out: int, height: int, blocks: int, size: int,
+    work: Any,
+    g: Any,
+    term: Any,
+    table: Any,
+    runs: Any,
+    weights: int,
+    offsets: int,
+    tile: int,
+    scratch: int,
+    out: int,
+    height: int,
+    blocks: int,
+    size: int,
 ) -> None:
     """The column of a term over a loaded tile: `height` rows as wide as the tile."""
     kind, rows = term[0], term[1]
@@ -65,7 +75,18 @@ def vertical_pass(
         place = out + y * g[MIDDLE_ROW]
         if kind == DENSE:
             dense_rows(
-                work, rows, src, step, weights + term[4] * size, term[2], 1, 0, place, g[MIDDLE_ROW], blocks, 0
+                work,
+                rows,
+                src,
+                step,
+                weights + term[4] * size,
+                term[2],
+                1,
+                0,
+                place,
+                g[MIDDLE_ROW],
+                blocks,
+                0,
             )
         else:
             tap_rows(
@@ -76,8 +97,21 @@ def vertical_pass(
 
 @compiled
 def horizontal_pass(
-    work: Any, result: Any, g: Any, entry: Any, terms: Any, table: Any, runs: Any, factor: Any,
-    weights: int, offsets: int, scratch: int, dst: int, height: int, width: int, size: int,
+    work: Any,
+    result: Any,
+    g: Any,
+    entry: Any,
+    terms: Any,
+    table: Any,
+    runs: Any,
+    factor: Any,
+    weights: int,
+    offsets: int,
+    scratch: int,
+    dst: int,
+    height: int,
+    width: int,
+    size: int,
 ) -> None:
     """The rows of all terms of one kernel over the vertical results, and the results written."""
     count = ((width - 1) * g[STEP_X] + 1) * g[CHANNELS]
@@ -123,9 +157,24 @@ def horizontal_pass(
 
 @compiled
 def separable_tiles(
-    source: Any, work: Any, result: Any, g: Any, kernels: Any, terms: Any, factors: Any,
-    table: Any, runs: Any, row_map: Any, column_map: Any, fill: Any,
-    src: int, dst: int, scratch: int, begin: int, end: int, size: int,
+    source: Any,
+    work: Any,
+    result: Any,
+    g: Any,
+    kernels: Any,
+    terms: Any,
+    factors: Any,
+    table: Any,
+    runs: Any,
+    row_map: Any,
+    column_map: Any,
+    fill: Any,
+    src: int,
+    dst: int,
+    scratch: int,
+    begin: int,
+    end: int,
+    size: int,
 ) -> None:
     """Output rows `begin` to `end` of every kernel, tile by tile."""
     weights = table.ctypes.data

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,49 +37,62 @@ def _zarr() -> Any:  # noqa: ANN401 - a module
     return zarr
 
 
-def open_source(path: Path) -> Any:  # noqa: ANN401 - an array that is read piece by piece
-    """A Zarr array or a TIFF as one: nothing is read yet."""
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """A Zarr array or a TIFF as one, read piece by piece while it is open; any other picture whole."""
     if not path.exists():
         raise InputError(f"{path}: no such file")
     zarr = _zarr()
-    try:
-        if path.suffix.lower() == ".zarr":
-            return zarr.open_array(str(path), mode="r")
-        if path.suffix.lower() in {".tif", ".tiff"}:
-            import tifffile
+    with ExitStack() as files:
+        try:
+            found = _source(path, zarr, files)
+        except ImportError:
+            raise MissingExtraError.for_extra("reading a TIFF piece by piece", "scale") from None
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path}: cannot be read: {error}") from None
+        yield found
 
-            found = zarr.open(tifffile.imread(path, aszarr=True), mode="r")
-            # A pyramid holds several sizes; the first is the picture itself.
-            return found if hasattr(found, "shape") else found["0"]
-        from PIL import Image
 
-        with Image.open(path) as picture:
-            return np.asarray(picture)
-    except ImportError:
-        raise MissingExtraError.for_extra("reading a TIFF piece by piece", "scale") from None
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
+def _source(path: Path, zarr: Any, files: ExitStack) -> Any:  # noqa: ANN401 - an array of zarr's
+    if path.suffix.lower() == ".zarr":
+        return zarr.open_array(str(path), mode="r")
+    if path.suffix.lower() in {".tif", ".tiff"}:
+        import tifffile
+
+        file = files.enter_context(tifffile.TiffFile(path))
+        store = file.aszarr()
+        files.callback(store.close)
+        found = zarr.open(store, mode="r")
+        # A pyramid holds several sizes; the first is the picture itself.
+        return found if hasattr(found, "shape") else found["0"]
+    from PIL import Image
+
+    return np.asarray(files.enter_context(Image.open(path)))
 
 
 def source_shape(path: Path) -> tuple[tuple[int, ...], str]:
     """Shape and dtype of a source."""
-    found = open_source(path)
-    return tuple(int(length) for length in found.shape), np.dtype(found.dtype).name
+    with opened(path) as found:
+        return tuple(int(length) for length in found.shape), np.dtype(found.dtype).name
 
 
 def stream(
-    source: Path, kernel: Kernel, target: Path, *, scheduler: str | None = None, threads: int | None = None,
-    progress: Callable[[int, int], None] = lambda _done, _total: None, flip: bool = False,
-    dtype: npt.DTypeLike | None = None, **options: Any,  # noqa: ANN401 - apply's
+    source: Path,
+    kernel: Kernel,
+    target: Path,
+    *,
+    scheduler: str | None = None,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    flip: bool = False,
+    dtype: npt.DTypeLike | None = None,
+    **options: Any,  # noqa: ANN401 - apply's
 ) -> tuple[int, int]:
     """Apply a kernel to a file in bounded memory; a run that was stopped goes on from its finished chunks.
 
-    Args:
-        source: a TIFF (best tiled) or a Zarr array, ``(H, W)`` or ``(H, W, C)``.
-        target: the Zarr array to write, in chunks of 1024 × 1024 cells.
-        scheduler: the address of a running Dask cluster; the threads of this machine otherwise.
-        progress: called with the number of chunks done and of all.
-        threads, flip, dtype, options: as `apply` takes them.
+    The source is a TIFF (best tiled) or a Zarr array, ``(H, W)`` or ``(H, W, C)``; the target a Zarr array in
+    chunks of 1024 × 1024 cells. `scheduler` is the address of a running Dask cluster; the threads of this
+    machine work otherwise. `progress` is called with the number of chunks done and of all.
 
     Returns:
         How many chunks this run computed, and how many there are.
@@ -87,14 +100,13 @@ def stream(
     Raises:
         InputError: a file that cannot be read, or a target that holds another job's chunks.
     """
-    picture = open_source(source)
-    shape = tuple(int(length) for length in picture.shape)
+    shape, kind = source_shape(source)
     if len(shape) not in {2, 3}:
         raise InputError(f"{source}: shape {shape} is not a picture; it needs (H, W) or (H, W, C)")
     (analysis,), _ = read_kernels(kernel, flip=flip)
     whole = (*shape, 1) if len(shape) == 2 else shape
     request = request_of(
-        (whole[0], whole[1], whole[2]), analysis.shape, picture.dtype, flip=flip, dtype=dtype, **options
+        (whole[0], whole[1], whole[2]), analysis.shape, kind, flip=flip, dtype=dtype, **options
     )
     job = _job(source, analysis.weights, request)
     _open_target(target, job, request, len(shape))
@@ -104,7 +116,11 @@ def stream(
     plan = replace(plan_of(request, (analysis,), thread_count(None), known_machine()), threads=1)
     work = (str(source), str(target), plan)
     done = len(chunks) - len(missing)
-    for _ in _on_cluster(scheduler, work, missing) if scheduler else _on_threads(work, missing, thread_count(threads)):
+    for _ in (
+        _on_cluster(scheduler, work, missing)
+        if scheduler
+        else _on_threads(work, missing, thread_count(threads))
+    ):
         done += 1
         progress(done, len(chunks))
     return len(missing), len(chunks)
@@ -113,7 +129,11 @@ def stream(
 def _job(source: Path, weights: object, request: Request) -> dict[str, str]:
     facts = source.stat()
     told = f"{source.resolve()} {facts.st_size} {facts.st_mtime_ns} {weights!r} {hash(weights)} {request}"
-    return {"source": source.name, "request": str(request), "digest": hashlib.sha256(told.encode()).hexdigest()}
+    return {
+        "source": source.name,
+        "request": str(request),
+        "digest": hashlib.sha256(told.encode()).hexdigest(),
+    }
 
 
 def _open_target(target: Path, job: dict[str, str], request: Request, axes: int) -> None:
@@ -123,7 +143,9 @@ def _open_target(target: Path, job: dict[str, str], request: Request, axes: int)
         with suppress(OSError, ValueError):
             known = json.loads(note.read_text(encoding="utf-8"))
         if known != job:
-            raise InputError(f"{target}: holds something else than the unfinished result of this job; remove it first")
+            raise InputError(
+                f"{target}: holds something else than the unfinished result of this job; remove it first"
+            )
         return
     tail = () if axes == 2 else (request.picture[2],)
     _zarr().create_array(
@@ -174,7 +196,7 @@ def _gather(picture: Any, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.i
 
 
 def _pieces(places: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    """Runs of places that lie near each other; a place outside the picture reads any cell, and is filled later."""
+    """Runs of places near each other; a place outside the picture reads any cell, and is filled later."""
     inside = np.where(places < 0, np.max(places, initial=0, where=places >= 0), places)
     breaks = np.flatnonzero(np.abs(np.diff(inside)) > CHUNK) + 1
     return np.split(inside, breaks)
@@ -183,7 +205,8 @@ def _pieces(places: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
 def compute_chunk(work: tuple[str, str, Plan], chunk: Chunk) -> Chunk:
     """Compute one chunk, write it, and then say that it is finished."""
     source, target, plan = work
-    cells = apply_like(plan, window(open_source(Path(source)), plan.request, chunk))
+    with opened(Path(source)) as picture:
+        cells = apply_like(plan, window(picture, plan.request, chunk))
     _zarr().open_array(target, mode="r+")[chunk[0] : chunk[1], chunk[2] : chunk[3]] = cells
     _mark(Path(target), chunk).touch()
     return chunk
@@ -214,5 +237,7 @@ def _on_cluster(address: str, work: Any, chunks: list[Chunk]) -> Iterator[Chunk]
     except (OSError, ValueError) as error:
         raise InputError(f"--scheduler {address}: no cluster answers there ({error})") from None
     with client:
-        for future in as_completed([client.submit(compute_chunk, work, chunk, pure=False) for chunk in chunks]):
+        for future in as_completed(
+            [client.submit(compute_chunk, work, chunk, pure=False) for chunk in chunks]
+        ):
             yield future.result()

@@ -12,11 +12,11 @@ from convscope.engine.layout import (
     CHANNELS,
     MAPPED_ROWS,
     PAD_LEFT,
+    SCRATCH_ROW,
     SRC_CHANNEL,
     SRC_PIXEL,
     SRC_ROW,
     SRC_SIZE,
-    SCRATCH_ROW,
     STEP_X,
     STREAM,
     WIDTH,
@@ -27,14 +27,23 @@ from convscope.engine.simd import VECTOR_BYTES, convert_row, finish_row, peek, p
 @compiled
 def aligned_shift(g: Any, column: int, size: int) -> int:
     """How far into its memory a tile begins, so that the picture's own cells lie on vector boundaries."""
-    border = max(g[PAD_LEFT] - column, 0) * g[CHANNELS] * size
+    border: int = max(g[PAD_LEFT] - column, 0) * g[CHANNELS] * size
     return -border % VECTOR_BYTES
 
 
 @compiled
 def set_pixels(
-    source: Any, work: Any, g: Any, column_map: Any, fill: Any, line: int, out: int,
-    column: int, begin: int, end: int, size: int,
+    source: Any,
+    work: Any,
+    g: Any,
+    column_map: Any,
+    fill: Any,
+    line: int,
+    out: int,
+    column: int,
+    begin: int,
+    end: int,
+    size: int,
 ) -> None:
     """Pixels of one row one by one, wherever the border's map says they come from."""
     channels = g[CHANNELS]
@@ -49,10 +58,21 @@ def set_pixels(
 
 @compiled
 def load_tile(
-    source: Any, work: Any, g: Any, row_map: Any, column_map: Any, fill: Any, src: int, scratch: int,
-    row: int, rows: int, column: int, columns: int, size: int,
+    source: Any,
+    work: Any,
+    g: Any,
+    row_map: Any,
+    column_map: Any,
+    fill: Any,
+    src: int,
+    scratch: int,
+    row: int,
+    rows: int,
+    column: int,
+    columns: int,
+    size: int,
 ) -> None:
-    """Rows and columns of the picture with its border, counted from the border's corner, into scratch memory."""
+    """Rows and columns of the picture with its border, counted from the border's corner, into memory."""
     channels = g[CHANNELS]
     left = min(max(g[PAD_LEFT] - column, 0), columns)
     right = min(max(g[PAD_LEFT] + g[WIDTH] - column, left), columns)
@@ -68,7 +88,11 @@ def load_tile(
         line = src + found * g[SRC_ROW]
         if packed and right > left:
             convert_row(
-                source, work, line + inside * g[SRC_PIXEL], out + left * channels * size, (right - left) * channels
+                source,
+                work,
+                line + inside * g[SRC_PIXEL],
+                out + left * channels * size,
+                (right - left) * channels,
             )
         if packed:
             set_pixels(source, work, g, column_map, fill, line, out, column, 0, left, size)
