@@ -177,10 +177,9 @@ def chart(cells: Sequence[dict[str, Any]]) -> str:
 
     height = row * (len(cells) + 3)
     size = f'viewBox="0 0 {left + width + 20} {height}" font-family="sans-serif" font-size="10"'
-    title = "<title>Peers ÷ convscope</title>"
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{title}<rect width="100%" height="100%" fill="#fff"/>'
-    ]
+    title = "<title>Peers</title>"
+    paper = '<rect width="100%" height="100%" fill="#fff"/>'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{title}{paper}']
     for mark in (0.5, 1, 2, 5, 10, 20, 50, 100):
         if mark <= largest:
             colour = "#333" if mark == 1 else "#ddd"

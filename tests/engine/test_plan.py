@@ -111,7 +111,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(monkeypatch, tmp_path):
         "import numpy as np, convscope as cs; print(cs.apply(np.ones((3, 3), np.float32), '1 1; 1 1').sum())"
     )
     environment = {**os.environ, "CONVSCOPE_CACHE": str(blocked)}
-    ran = subprocess.run(
+    ran = subprocess.run(  # noqa: S603
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert float(ran.stdout) == 25.0
@@ -141,7 +141,9 @@ def test_the_first_call_is_served_by_scipy(monkeypatch):
 def test_import_loads_no_heavy_library():
     code = "import sys, convscope as cs; cs.apply; "
     code += "print({'numba', 'scipy', 'llvmlite', 'dask', 'zarr'} & set(sys.modules))"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    ran = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert ran.stdout.strip() == "set()"
 
 
