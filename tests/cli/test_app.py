@@ -151,16 +151,14 @@ def test_a_closed_pipe_ends_quietly(to):
 
 
 def test_ctrl_c_while_reading_is_one_line():
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from convscope.cli import main; sys.exit(main())",
-        "net",
-        "-",
-    ]
+    code = (
+        "import sys; from convscope.cli import main; print('ready', flush=True); sys.exit(main(['net', '-']))"
+    )
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:  # noqa: S603
-        time.sleep(1.5)
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe) as process:  # noqa: S603
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.3)  # wherever it is by now, importing or reading, one line is the answer
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
     assert (process.returncode, err) == (130, b"convscope: interrupted\n")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 import convscope as cs
@@ -34,3 +37,22 @@ LAYERS: list[tuple[cs.Layer, str]] = [
 def test_a_repr_builds_the_layer_again(layer: cs.Layer, written: str) -> None:
     assert eval(repr(layer), dict(NAMES)) == layer  # noqa: S307 - the text is the layer's own
     assert written in ("", repr(layer))
+
+
+MISSPELT: dict[str, Any] = {"strid": 2}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: cs.Conv("1 2", **MISSPELT), "Conv: unknown option 'strid'; did you mean 'stride'?"),
+        (lambda: cs.ReLU(**MISSPELT), "ReLU: unknown option 'strid'; it has no options"),
+        (lambda: cs.MaxPool(2, **MISSPELT), "MaxPool: unknown option 'strid'; did you mean 'stride'?"),
+    ],
+)
+def test_an_unknown_option_is_refused_with_the_nearest_known_one(
+    make: Callable[[], cs.Layer], message: str
+) -> None:
+    with pytest.raises(cs.InputError) as refused:
+        make()
+    assert str(refused.value).startswith(message)

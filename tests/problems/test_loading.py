@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 
 import pytest
@@ -194,10 +193,8 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path):
     path = tmp_path / "large.yaml"
     with path.open("wb") as file:
         file.truncate(50_000_000)
-    started = time.perf_counter()
     with pytest.raises(InputError, match=rf"^{path}: 50000000 bytes are too many; up to 5000000 are read"):
         cs.load_problems(path)
-    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize(

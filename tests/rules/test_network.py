@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -196,24 +195,3 @@ def test_names_are_shown_literally(name: str) -> None:
     assert f"{name}2" in net.to_text(width=200)
     assert "<script>" not in net.to_html()
     assert r"\input{" not in net.to_latex()
-
-
-def seconds(count: int, *, distinct: bool) -> float:
-    shared = Conv(kernel_size=3, out_channels=64, padding=1)
-    layers = [
-        Conv(kernel_size=3, out_channels=n + 1, padding=1) if distinct else shared for n in range(count)
-    ]
-    names = ["input", *(f"layer{n}" for n in range(count))]
-    nodes = tuple(
-        Node(own, layer, (read,)) for own, read, layer in zip(names[1:], names, layers, strict=False)
-    )
-    graph = Graph((Input("input", (3, 64, 65)),), nodes)
-    start = time.process_time()
-    assert Network(graph)[f"layer{count - 1}"].output_shape == (count if distinct else 64, 64, 65)
-    return time.process_time() - start
-
-
-@pytest.mark.parametrize("distinct", [True, False])
-def test_a_chain_of_ten_thousand_layers_takes_a_fraction_of_a_second(distinct: bool) -> None:
-    # The aim is 0.5 s for everything a row holds; a slow machine may take a few times as long.
-    assert seconds(10_000, distinct=distinct) < 1.5

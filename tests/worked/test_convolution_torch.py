@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import signal
+from torch.nn import functional
 
 import convscope as cs
 
 from .cases import few, integer_arrays, per_axis, ranks, same, tensor, torch_padding
 
-CONVS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
-TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+CONVS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+TRANSPOSED = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
 TORCH_MODES = {
     "zeros": "constant",
     "constant": "constant",
@@ -40,7 +40,8 @@ def convolutions(draw, mode=None):
     padding = tuple(draw(st.tuples(st.integers(0, limit), st.integers(0, limit))) for _ in range(rank))
     assume(
         all(
-            n + sum(p) >= d * (k - 1) + 1 for n, p, d, k in zip(spatial, padding, dilation, kernel, strict=True)
+            n + sum(p) >= d * (k - 1) + 1
+            for n, p, d, k in zip(spatial, padding, dilation, kernel, strict=True)
         )
     )
     x = draw(integer_arrays((draw(st.integers(1, 2)), into, *spatial)))
@@ -61,7 +62,7 @@ def test_conv(mode, data):
     x, weight, bias, padding, options = data.draw(convolutions(mode))
     flip = data.draw(st.booleans())
     value = data.draw(st.integers(-3, 3)) if mode == "constant" else 0
-    filled = F.pad(
+    filled = functional.pad(
         tensor(x),
         torch_padding(padding),
         TORCH_MODES[mode],

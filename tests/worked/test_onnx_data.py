@@ -74,7 +74,7 @@ LAYERS = {
     "Pad": pad,
     "Relu": lambda _: cs.ReLU(),
     "LeakyRelu": lambda a: cs.LeakyReLU(str(np.float32(a["alpha"]))),
-    "PRelu": lambda a, slope: cs.PReLU(slope.reshape(-1)),
+    "PRelu": lambda _, slope: cs.PReLU(slope.reshape(-1)),
     "Elu": lambda a: cs.ELU(a.get("alpha", 1)),
     "Selu": lambda _: cs.SELU(),
     "Sigmoid": lambda _: cs.Sigmoid(),
@@ -87,7 +87,7 @@ LAYERS = {
 # Several operators that are together one layer: the layer from the operator that holds its options.
 CHAINS = {
     ("Unsqueeze", "AveragePool", "Squeeze"): ("AveragePool", lambda a: average_pool(first_axis(a))),
-    ("Transpose", "MatMul"): ("MatMul", lambda a, weight: cs.Linear(weight)),
+    ("Transpose", "MatMul"): ("MatMul", lambda _, weight: cs.Linear(weight)),
     ("Neg", "Softmax"): ("Softmax", lambda a: cs.Softmin(a["axis"])),
     ("Abs", "Constant", "Add", "Div"): ("Div", lambda _: cs.Softsign()),
 }

@@ -1,18 +1,26 @@
 """Pools against PyTorch."""
 
-import torch.nn.functional as F
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from torch.nn import functional
 
 import convscope as cs
 
 from .cases import close, few, integer_arrays, per_axis, ranks, same, tensor
 
-MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
-AVERAGE = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
-POWER = {1: F.lp_pool1d, 2: F.lp_pool2d, 3: F.lp_pool3d}
-ADAPTIVE_MAX = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
-ADAPTIVE_AVERAGE = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
+MAX = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
+AVERAGE = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
+POWER = {1: functional.lp_pool1d, 2: functional.lp_pool2d, 3: functional.lp_pool3d}
+ADAPTIVE_MAX = {
+    1: functional.adaptive_max_pool1d,
+    2: functional.adaptive_max_pool2d,
+    3: functional.adaptive_max_pool3d,
+}
+ADAPTIVE_AVERAGE = {
+    1: functional.adaptive_avg_pool1d,
+    2: functional.adaptive_avg_pool2d,
+    3: functional.adaptive_avg_pool3d,
+}
 
 
 @st.composite
@@ -59,13 +67,13 @@ def test_max_pool(case, ceil_mode):
 )
 def test_average_pool(case, ceil_mode, count_include_pad, divisor):
     x, size, stride, padding, _ = case
+    # PyTorch's three-dimensional one leaves the padding out when it asks whether the window fits.
+    assume(len(size) < 3 or all(n >= k for n, k in zip(x.shape[2:], size, strict=True)))
     divided = {} if len(size) == 1 else {"divisor_override": divisor}
     expected = AVERAGE[len(size)](
         tensor(x), size, stride, padding, ceil_mode=ceil_mode, count_include_pad=count_include_pad, **divided
     )
-    layer = cs.AvgPool(
-        size, stride, padding, ceil_mode, count_include_pad, divided.get("divisor_override")
-    )
+    layer = cs.AvgPool(size, stride, padding, ceil_mode, count_include_pad, divided.get("divisor_override"))
     close(cs.solve(x, layer).value, expected)
 
 

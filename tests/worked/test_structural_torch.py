@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional
 
 import convscope as cs
 
@@ -21,12 +21,14 @@ def test_linear(data, leading):
     features, out = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 4))
     x = data.draw(integer_arrays((*leading, features)))
     weight, bias = data.draw(integer_arrays((out, features))), data.draw(st.none() | integer_arrays((out,)))
-    expected = F.linear(tensor(x), tensor(weight), None if bias is None else tensor(bias))
+    expected = functional.linear(tensor(x), tensor(weight), None if bias is None else tensor(bias))
     same(cs.solve(x, cs.Linear(weight, bias)).value, expected)
 
 
 @few
-@given(x=st.lists(st.integers(1, 3), min_size=4, max_size=5).map(tuple).flatmap(integer_arrays), data=st.data())
+@given(
+    x=st.lists(st.integers(1, 3), min_size=4, max_size=5).map(tuple).flatmap(integer_arrays), data=st.data()
+)
 def test_flatten_counts_axes_as_pytorch_does(x, data):
     start = data.draw(st.integers(1, x.ndim - 1))
     end = data.draw(st.integers(start, x.ndim - 1))
@@ -43,12 +45,12 @@ def test_batch_norm(data):
     mean, weight, bias = (data.draw(integer_arrays((channels,))) for _ in range(3))
     variance = data.draw(integer_arrays((channels,), 1, 9))
     eps = data.draw(st.sampled_from([0, 1e-5, 0.25]))
-    expected = F.batch_norm(
+    expected = functional.batch_norm(
         tensor(x), tensor(mean), tensor(variance), tensor(weight), tensor(bias), eps=eps
     )
     layer = cs.BatchNorm(mean, variance, weight, bias, eps)
     close(cs.solve(x, layer, layout={0: "NC", **LAYOUTS}[rank]).value, expected)
-    plain = F.batch_norm(tensor(x), tensor(mean), tensor(variance), eps=eps)
+    plain = functional.batch_norm(tensor(x), tensor(mean), tensor(variance), eps=eps)
     close(cs.solve(x, cs.BatchNorm(mean, variance, eps=eps), layout={0: "NC", **LAYOUTS}[rank]).value, plain)
 
 
@@ -89,7 +91,7 @@ def test_upsample(mode, data, align, by_size):
         )
         assume(all(n * f >= 1 for n, f in zip(x.shape[2:], factors, strict=True)))
         options, told = {"scale_factor": factors}, {"scale_factor": factors}
-    expected = F.interpolate(tensor(x), mode=named, align_corners=corners, **options)
+    expected = functional.interpolate(tensor(x), mode=named, align_corners=corners, **options)
     close(cs.solve(x, cs.Upsample(**told, mode=named, align_corners=align)).value, expected)
 
 
@@ -103,7 +105,7 @@ def test_pad(mode, theirs, data):
     rank = data.draw(ranks)
     x = data.draw(integer_arrays((1, 2, *data.draw(per_axis(3, 5, rank)))))
     padding = tuple((data.draw(st.integers(0, 2)), data.draw(st.integers(0, 2))) for _ in range(rank))
-    same(cs.solve(x, cs.Pad(padding, mode)).value, F.pad(tensor(x), torch_padding(padding), theirs))
+    same(cs.solve(x, cs.Pad(padding, mode)).value, functional.pad(tensor(x), torch_padding(padding), theirs))
 
 
 def test_pad_with_a_constant_that_is_no_ratio_of_the_input():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
@@ -22,7 +22,6 @@ from convscope.core.reading import MatrixLike, matrix
 from convscope.errors import InputError, ShapeError, nearest_name
 
 MAX_RANK = 3
-RANK_OPTIONS = frozenset({"kernel_size", "size", "scale_factor"})
 # A size no memory holds; refused at the door so that no formula is fed an absurd number.
 MAX_OPTION = 10**9
 
@@ -38,12 +37,23 @@ class Layer:
 
     title: ClassVar[str]  # what it is called in a sentence: "convolution", "max pooling"
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        # The constructor's parameters are what `repr` prints; looked up once for each class.
-        cls._parameters = inspect.signature(cls.__init__).parameters
+    _options: ClassVar[Mapping[str, inspect.Parameter] | None] = None
 
-    _parameters: ClassVar[Any]
+    @classmethod
+    def option_names(cls) -> Mapping[str, inspect.Parameter]:
+        """The parameters of the constructor, by name and in order; looked up once for each class."""
+        if cls.__dict__.get("_options") is None:
+            cls._options = dict(list(inspect.signature(cls.__init__).parameters.items())[1:])
+        return cls._options or {}
+
+    def __new__(cls, *_given: object, **options: object) -> Self:
+        """Refuse an unknown option with the nearest known one."""
+        known = cls.option_names()
+        for name in options:
+            if name not in known:
+                hint = nearest_name(name, known) if known else "it has no options"
+                raise InputError(f"{cls.__name__}: unknown option {name!r}; {hint}")
+        return super().__new__(cls)
 
     def _set(self, **fields: object) -> None:
         for name, value in fields.items():
@@ -57,13 +67,6 @@ class Layer:
         """The layer with one entry an axis for an input of `rank` spatial axes."""
         return self
 
-    def _tells_rank(self, name: str) -> bool:
-        """True for the option whose number of entries says for how many axes the layer was built."""
-        rank, value = getattr(self, "rank", None), getattr(self, name)
-        if rank is None or not isinstance(value, tuple) or len(value) != rank:
-            return False
-        return name in RANK_OPTIONS or (name == "padding" and not hasattr(self, "kernel_size"))
-
     def _keeps_axes(self, name: str, value: tuple[object, ...]) -> bool:  # noqa: ARG002 - windows use the name
         """True for an option that tells the number of axes, and so is written axis by axis."""
         return len(value) == getattr(self, "rank", None)
@@ -71,7 +74,7 @@ class Layer:
     def __repr__(self) -> str:
         written: list[str] = []
         positional = True
-        for name, parameter in list(self._parameters.items())[1:]:
+        for name, parameter in self.option_names().items():
             value = getattr(self, name)
             required = parameter.default is inspect.Parameter.empty
             keep = isinstance(value, tuple) and self._keeps_axes(name, value)

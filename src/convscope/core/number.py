@@ -182,12 +182,25 @@ def decimal_places(value: Fraction) -> int | None:
     return max(twos, fives) if rest == 1 else None
 
 
+# A constant such as 0.00001 is written out; beyond so many places zeros are no longer counted at a glance.
+MOST_PLACES = 12
+
+
 def is_short(value: Exact, digits: int) -> bool:
-    """True when at most `digits` decimals write the value exactly."""
+    """True when few figures write the value exactly.
+
+    At most `digits` decimals, or a small number of at most `digits` figures after its zeros.
+
+    >>> is_short(Fraction(1, 16), 4), is_short(Fraction(1, 100000), 4), is_short(Fraction(1, 3), 4)
+    (True, True, False)
+    """
     if isinstance(value, Symbolic):
         return False
     places = decimal_places(value)
-    return places is not None and places <= digits
+    if places is None or places <= digits:
+        return places is not None
+    figures = abs(value.numerator) * 10**places // value.denominator
+    return places <= MOST_PLACES and abs(value) < 1 and figures < 10**digits
 
 
 def decimal_text(value: Exact, digits: int) -> str:

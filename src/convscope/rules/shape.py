@@ -141,9 +141,15 @@ def check_channels(layer: Conv | ConvTranspose, channels: int) -> None:
     name = type(layer).__name__
     if layer.in_channels is not None and layer.in_channels != channels:
         grouped = f" in {layer.groups} groups" if layer.groups > 1 else ""
+        noun = "channel" if layer.in_channels == 1 else "channels"
+        remedy = (
+            f"; a kernel works one channel: give weights of shape (out, {channels}, …)"
+            if layer.kernel is not None
+            else ""
+        )
         raise ShapeError(
-            f"{name}: the weights are for {layer.in_channels} input channels{grouped} "
-            f"but the input has {channels}"
+            f"{name}: the weights are for {layer.in_channels} input {noun}{grouped} "
+            f"but the input has {channels}{remedy}"
         )
     if channels % layer.groups:
         allowed = ", ".join(str(g) for g in range(1, min(channels, layer.out_channels, 4096) + 1)

@@ -32,14 +32,17 @@ from convscope.errors import UnsupportedError
 from convscope.worked.symbolic import lift, lower
 
 Numbers: TypeAlias = npt.NDArray[Any]
-FLOAT64_LIMIT = 2**53
+Operation: TypeAlias = Callable[[Numbers, Numbers], Numbers]
+FLOAT64_BITS = 53
+FLOAT64_LIMIT = 2**FLOAT64_BITS
+# From so many products on, long integers are worth cutting into pieces, up to so many pairs of pieces.
+MANY_PRODUCTS = 50_000
+MOST_LIMB_PAIRS = 24
 # Some 200,000 products of symbolic numbers are added up a second; for more than this nobody waits.
 MAX_SYMBOLIC_PRODUCTS = 2**20
 
 
-def bilinear(
-    x: ExactArray, w: ExactArray, operate: Callable[[Numbers, Numbers], Numbers], *, terms: int, products: int
-) -> ExactArray:
+def bilinear(x: ExactArray, w: ExactArray, operate: Operation, *, terms: int, products: int) -> ExactArray:
     """The exact result of an operation that adds up products of an entry of `x` and one of `w`.
 
     Args:
@@ -50,16 +53,56 @@ def bilinear(
         products: how many products there are in all.
     """
     if isinstance(x, RationalArray) and isinstance(w, RationalArray):
-        left, right = _in_common_dtype(
-            x.numerators, w.numerators, magnitude(x.numerators) * magnitude(w.numerators) * max(terms, 1)
-        )
-        return RationalArray(_integers(operate(left, right)), x.denominator * w.denominator)
+        result = _integer_bilinear(x.numerators, w.numerators, operate, max(terms, 1), products)
+        return RationalArray(result, x.denominator * w.denominator)
     if products > MAX_SYMBOLIC_PRODUCTS:
         raise UnsupportedError(
             f"{products} products of symbolic values are too many to keep exact; up to "
             f"{MAX_SYMBOLIC_PRODUCTS} are worked (crop the input, or look at single cells)"
         )
     return _symbolic(x, w, operate)
+
+
+def _integer_bilinear(x: Integers, w: Integers, operate: Operation, terms: int, products: int) -> Integers:
+    bound = magnitude(x) * magnitude(w) * terms
+    if bound >= FLOAT64_LIMIT and products >= MANY_PRODUCTS:
+        widths = _limb_widths(magnitude(x).bit_length() + 1, magnitude(w).bit_length() + 1, terms)
+        if widths is not None:
+            return _by_limbs(x, w, operate, widths, bound)
+    left, right = _in_common_dtype(x, w, bound)
+    return _integers(operate(left, right))
+
+
+def _limb_widths(x_bits: int, w_bits: int, terms: int) -> tuple[int, int] | None:
+    """Bits of a piece of each operand that let float64 add up exactly; None if pieces are too many."""
+    room = FLOAT64_BITS - terms.bit_length()
+    choices = [(-(-x_bits // width) * -(-w_bits // (room - width)), width) for width in range(1, room)]
+    pairs, width = min(choices, default=(MOST_LIMB_PAIRS + 1, 0))
+    return (width, room - width) if pairs <= MOST_LIMB_PAIRS else None
+
+
+def _by_limbs(x: Integers, w: Integers, operate: Operation, widths: tuple[int, int], bound: int) -> Integers:
+    """A bilinear operation on long integers as several on short ones, at float64's speed.
+
+    ``x = Σ xᵢ 2^(a·i)`` and ``w = Σ wⱼ 2^(b·j)``, so the result is ``Σ operate(xᵢ, wⱼ) 2^(a·i + b·j)``.
+    """
+    dtype: Any = np.int64 if bound <= INT64_LIMIT else object
+    total: Numbers | None = None
+    for x_shift, x_limb in _limbs(x, widths[0]):
+        for w_shift, w_limb in _limbs(w, widths[1]):
+            # int64 may overflow half-way and come back: it wraps, and the sum in the end fits.
+            part = operate(x_limb, w_limb).astype(np.int64).astype(dtype) << (x_shift + w_shift)
+            total = part if total is None else total + part
+    return np.asarray(total)
+
+
+def _limbs(integers: Integers, width: int) -> list[tuple[int, Numbers]]:
+    """The integers as pieces of `width` bits, lowest first, each with its place; the last has the sign."""
+    pieces, shift = [], 0
+    while magnitude(integers) >= 2**width:
+        pieces.append((shift, (integers & (2**width - 1)).astype(np.float64)))
+        integers, shift = integers >> width, shift + width
+    return [*pieces, (shift, integers.astype(np.float64))]
 
 
 def add(x: ExactArray, y: ExactArray) -> ExactArray:
@@ -88,7 +131,7 @@ def _integers(result: Numbers) -> Integers:
     return result.astype(np.int64) if result.dtype == np.float64 else result
 
 
-def _symbolic(x: ExactArray, y: ExactArray, operate: Callable[[Numbers, Numbers], Numbers]) -> ExactArray:
+def _symbolic(x: ExactArray, y: ExactArray, operate: Operation) -> ExactArray:
     result = np.asarray(operate(_lifted(x), _lifted(y)), dtype=object)
     return from_cells((lower(cell) for cell in result.reshape(-1)), result.shape)
 
@@ -162,15 +205,14 @@ def ordered(array: ExactArray) -> tuple[Integers, Callable[[Integers], ExactArra
 
 def concatenate(arrays: Sequence[ExactArray], axis: int) -> ExactArray:
     """The arrays joined along an axis."""
-    if all(isinstance(array, RationalArray) for array in arrays):
-        denominator = math.lcm(*(array.denominator for array in arrays if isinstance(array, RationalArray)))
-        parts = [
-            _in_common_dtype(a.numerators, a.numerators, magnitude(a.numerators) * denominator)[0]
-            * (denominator // a.denominator)
-            for a in arrays
-            if isinstance(a, RationalArray)
-        ]
-        return RationalArray(_integers(np.concatenate(parts, axis=axis)), denominator)
+    ratios = [array for array in arrays if isinstance(array, RationalArray)]
+    if len(ratios) == len(arrays):
+        denominator = math.lcm(*(array.denominator for array in ratios))
+        factors = [denominator // array.denominator for array in ratios]
+        largest = max(magnitude(a.numerators) * factor for a, factor in zip(ratios, factors, strict=True))
+        dtype: Any = np.int64 if max(largest, *factors) <= INT64_LIMIT else object
+        parts = [a.numerators.astype(dtype) * factor for a, factor in zip(ratios, factors, strict=True)]
+        return RationalArray(np.concatenate(parts, axis=axis), denominator)
     tables, places, start = [], [], 0
     for array in arrays:
         values, codes = array.table()

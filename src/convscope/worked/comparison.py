@@ -12,14 +12,15 @@ from typing import Any
 
 from convscope.core.number import Exact
 from convscope.errors import InputError, UnsupportedError
+from convscope.worked.polynomial import Polynomial
 from convscope.worked.symbolic import Irrational, is_numeric, normal_form
 
 FIRST_PRECISION = 64
 # From this precision on, equality is looked for as well: nearer than this by chance is rare.
 PROOF_PRECISION = 256
-LAST_PRECISION = 2**16
-# Values times bits: about half a minute of interval arithmetic, then a comparison is given up.
-MOST_WORK = 2**25
+LAST_PRECISION = 2**15
+# Values times bits: some ten seconds of interval arithmetic, then a comparison is given up.
+MOST_WORK = 2**22
 
 
 def compare(a: Exact, b: Exact) -> int:
@@ -81,17 +82,15 @@ def _parted(values: list[Exact], bits: int, work: list[int]) -> list[list[Exact]
     """The values in ascending groups of equal ones; those whose intervals overlap are looked at again."""
     if len(values) == 1:
         return [values]
-    if bits >= PROOF_PRECISION:
-        equal: dict[Any, list[Exact]] = {}
+    if bits < PROOF_PRECISION:
+        alike = {value: [value] for value in values}
+    else:
+        equal: dict[Polynomial, list[Exact]] = {}
         for value in values:
             equal.setdefault(normal_form(value), []).append(value)
-        if len(equal) == 1:
-            return [values]
         alike = {group[0]: group for group in equal.values()}
-    else:
-        alike = {value: [value] for value in values}
     work[0] -= len(alike) * bits
-    if bits > LAST_PRECISION or work[0] < 0:
+    if len(alike) > 1 and (bits > LAST_PRECISION or work[0] < 0):
         raise UnsupportedError(
             f"{len(alike)} values agree in {bits // 2} bits but could not be proved equal, so none of them "
             f"can be called the largest: {values[0]!r} is one of them"
@@ -105,9 +104,14 @@ def _parted(values: list[Exact], bits: int, work: list[int]) -> list[list[Exact]
 
 def _overlapping(values: list[Exact], bits: int) -> list[list[Exact]]:
     """The values in ascending clusters whose intervals overlap."""
-    from convscope.worked.enclosure import enclose
+    from convscope.worked.enclosure import enclose, enclose_normal
 
-    intervals = [enclose(value, bits) for value in values]
+    if bits < PROOF_PRECISION:
+        intervals = [enclose(value, bits) for value in values]
+    else:
+        # Near each other: what they differ by is enclosed more sharply than they are.
+        reference = normal_form(values[0])
+        intervals = [enclose_normal(normal_form(value) - reference, bits) for value in values]
     enclosed = sorted(
         ((interval.a, interval.b, value) for interval, value in zip(intervals, values, strict=True)),
         key=lambda entry: entry[0],

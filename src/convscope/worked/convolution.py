@@ -20,6 +20,7 @@ from convscope.core.number import Exact
 from convscope.errors import InputError, ShapeError
 from convscope.rules.window import transposed_axes, window_axes
 from convscope.worked.arithmetic import Numbers, add, bilinear, is_zero, multiply
+from convscope.worked.symbolic import is_numeric
 from convscope.worked.views import (
     MOST_CHANNELS,
     array_views,
@@ -209,14 +210,18 @@ class ConvWork(Work[Conv]):
         layer = self.layer
         batch, channel, position = index[0], index[1], index[2:]
         slices = window_slices(position, layer.stride, layer.dilation, layer.kernel_size)
-        size = self.x.shape[1] // layer.groups
-        first = channel // (layer.out_channels // layer.groups) * size
         mask = padding_mask(self.x.shape[2:], self.padding)[slices]
         return (
-            self.padded_input[(batch, slice(first, first + size), *slices)],
+            self.padded_input[(batch, self._channels_seen(channel), *slices)],
             self.weight_used[channel],
             mask,
         )
+
+    def _channels_seen(self, channel: int) -> slice:
+        """The input channels that an output channel sees: those of its group."""
+        size = self.x.shape[1] // self.layer.groups
+        first = channel // (self.layer.out_channels // self.layer.groups) * size
+        return slice(first, first + size)
 
     def how(self) -> Text:
         """Multiply and add up."""
@@ -230,7 +235,7 @@ class ConvWork(Work[Conv]):
         """Window, kernel, products, and their sum."""
         window, kernel, mask = self.window(index)
         products = multiply(window, kernel)
-        marks = mask_marks(mask) if mask.any() and mask.ndim <= 2 and not mask.all() else ()
+        marks = mask_marks(mask) if mask.any() and mask.ndim <= 2 else ()
         pieces = [
             (lead, piece, kernel[lead] if lead else kernel, products[lead] if lead else products)
             for lead, piece in _channel_planes(window)
@@ -267,7 +272,7 @@ class ConvWork(Work[Conv]):
 
     def _window_in_input(self, index: Index) -> MatrixView | None:
         """The whole padded input with the window marked, where it is small enough to be shown whole."""
-        plane = self.padded_input[index[0]][0]
+        plane = self.padded_input[index[0], self._channels_seen(index[1]).start]
         if plane.ndim > 2 or max(plane.shape) > SMALL_PLANE:
             return None
         mask = padding_mask(self.x.shape[2:], self.padding)
@@ -300,7 +305,8 @@ def _sum_formula(
     parts: list[Expression] = [name]
     if terms:
         parts.append(short_sum([*terms, *extra]))
-    if len(shown) + len(extra) > 1:
+    # Products with letters are not worked out further before they are added.
+    if len(shown) + len(extra) > 1 and is_numeric(value):
         parts.append(short_sum([*shown, *extra]))
     if parts[-1] != Number(value):
         parts.append(Number(value))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import mpmath
@@ -35,7 +36,7 @@ Interval: TypeAlias = Any  # mpmath carries no types
 
 FLOAT_BITS = 53
 # A value that so many bits do not settle, and that is not proved to lie on the edge, is left undecided.
-LAST_PRECISION = 2**16
+LAST_PRECISION = 2**15
 # An end nearer to zero than this is moved to zero or to this, outwards: e^(−10¹⁰) is no number to write down.
 LEAST_EXPONENT = 2**18
 # A number of more bits than this is no result that anybody reads.
@@ -172,29 +173,132 @@ _ENCLOSE: dict[type[Expression], Callable[[Any], Interval]] = {
 }
 
 
+# --- enclosing a normal form --------------------------------------------------------------------
+
+
+def enclose_normal(normal: Polynomial, bits: int) -> Interval:
+    """An interval that holds a number given by its normal form.
+
+    The difference of two normal forms is enclosed sharply even where the two numbers nearly agree,
+    because what they have in common is gone.
+    """
+    interval = mpmath.iv
+    saved = interval.prec
+    interval.prec = bits
+    try:
+        return _enclose_normal(normal)
+    finally:
+        interval.prec = saved
+
+
+def _enclose_normal(normal: Polynomial) -> Interval:
+    total = mpmath.iv.mpf(0)
+    for monomial, coefficient in normal.terms.items():
+        term = _enclose_value(coefficient)
+        for atom, power in monomial:
+            term *= _enclose_basis(atom, mpmath.iv.prec) ** power
+        total += term
+    return total
+
+
+@lru_cache(maxsize=4096)
+def _enclose_basis(atom: tuple[Any, ...], bits: int) -> Interval:  # noqa: ARG001 - part of the cache's key
+    name, *arguments = atom
+    return _BASIS[name](*arguments)
+
+
+def _exponential(u: Polynomial) -> Interval:
+    return _widened(mpmath.iv.exp(_enclose_normal(u)))
+
+
+def _logistic(x: Interval) -> Interval:
+    return 1 / (1 + _widened(mpmath.iv.exp(-x)))
+
+
+def _softplus(u: Polynomial) -> Interval:
+    """ln(1 + e^u), for small e^u by the first terms of its series, which enclose it."""
+    small = _exponential(u)
+    if small.b < mpmath.mpf(2) ** -mpmath.iv.prec:
+        return mpmath.iv.mpf([(small - small**2 / 2).a, small.b])
+    return _interval_log(1 + small)
+
+
+def _normal_distribution(u: Polynomial) -> Interval:
+    """Φ(u), increasing, by erfc, which mpmath works out sharply in the tail."""
+    x = -_enclose_normal(u) / mpmath.iv.sqrt(2)
+    with mpmath.workprec(mpmath.iv.prec + 16):
+        return _widened(mpmath.iv.mpf([mpmath.erfc(mpmath.mpf(x.b)), mpmath.erfc(mpmath.mpf(x.a))])) / 2
+
+
+def _nearly_normal(u: Polynomial) -> Interval:
+    x = _enclose_normal(u)
+    inner = _root(2 / mpmath.iv.pi, Fraction(1, 2)) * (x + _enclose_value(Fraction("0.044715")) * x**3)
+    return _logistic(2 * _widened(inner))
+
+
+def _softsign(u: Polynomial) -> Interval:
+    x = _enclose_normal(u)
+    return x / (1 + abs(x))
+
+
+def _nth_root(degree: int, inside: Polynomial | Fraction | int) -> Interval:
+    base = _enclose_normal(inside) if isinstance(inside, Polynomial) else _enclose_value(Fraction(inside))
+    return _widened(_root(base, Fraction(1, degree)))
+
+
+def _line_sum(line: frozenset[tuple[Polynomial, int]]) -> Interval:
+    return sum((_exponential(u) * count for u, count in line), mpmath.iv.mpf(0))
+
+
+_BASIS: dict[str, Callable[..., Interval]] = {
+    "sigmoid": lambda u: _logistic(_enclose_normal(u)),
+    "normal": _normal_distribution,
+    "nearly normal": _nearly_normal,
+    "softplus": _softplus,
+    "softsign": _softsign,
+    "exp": _exponential,
+    "ln": lambda n: _widened(mpmath.iv.log(mpmath.iv.mpf(n))),
+    "root": _nth_root,
+    "share": lambda line: 1 / _line_sum(line),
+    "log share": lambda line: _interval_log(_line_sum(line)),
+}
+
+
 # --- from intervals to decimals ----------------------------------------------------------------
 
 
 def ends(interval: Interval) -> tuple[Fraction, Fraction] | None:
-    """Both ends as ratios; None where one is infinite.
-
-    Raises:
-        UnsupportedError: a number too large to be written down.
-    """
+    """Both ends as ratios; None where one is infinite or too large to be written down."""
     if not (mpmath.isfinite(interval.a) and mpmath.isfinite(interval.b)):
+        return None
+    if max(_magnitude(interval.a), _magnitude(interval.b)) > MOST_EXPONENT:
         return None
     return _ratio_of(interval.a, outwards=-1), _ratio_of(interval.b, outwards=1)
 
 
+def _magnitude(end: Any) -> int:  # noqa: ANN401 - an mpmath number
+    """How many bits the whole part of an interval's end has; negative for small numbers."""
+    _, mantissa, exponent, length = end._mpi_[0]  # mpmath has no other exact way out
+    return exponent + length if mantissa else 0
+
+
 def _ratio_of(end: Any, outwards: int) -> Fraction:  # noqa: ANN401 - an mpmath number
-    negative, mantissa, exponent, length = end._mpi_[0]  # mpmath has no other exact way out
+    negative, mantissa, exponent, _ = end._mpi_[0]
     direction = -1 if negative else 1
-    if exponent + length > MOST_EXPONENT:
-        raise UnsupportedError(f"a number of more than {MOST_EXPONENT} bits is too large to be written out")
-    if mantissa and exponent + length < -LEAST_EXPONENT:
+    if _magnitude(end) < -LEAST_EXPONENT:
         return Fraction(direction, 2**LEAST_EXPONENT) if direction == outwards else Fraction(0)
     value = int(mantissa) * direction
     return Fraction(value << exponent) if exponent >= 0 else Fraction(value, 1 << -int(exponent))
+
+
+def _undecided(value: Symbolic, what: str) -> UnsupportedError:
+    """The error for a value whose digits thousands of bits did not settle."""
+    interval = enclose(value, LAST_PRECISION)
+    if min(_magnitude(interval.a), _magnitude(interval.b)) > MOST_EXPONENT:
+        return UnsupportedError(f"a number of more than {MOST_EXPONENT} bits is too large to be written out")
+    return UnsupportedError(
+        f"a value lies so near to the middle between two {what} that {LAST_PRECISION} bits do not part them"
+    )
 
 
 def decimal(value: Symbolic, digits: int) -> str:
@@ -203,7 +307,7 @@ def decimal(value: Symbolic, digits: int) -> str:
     Widens the precision until both ends of the interval round to the same decimal.
 
     Raises:
-        UnsupportedError: the value lies within 2**-65536 of the middle between two decimals and is
+        UnsupportedError: the value lies within 2**-32768 of the middle between two decimals and is
             not known to be that middle.
     """
     check_digits(digits)
@@ -219,9 +323,7 @@ def decimal(value: Symbolic, digits: int) -> str:
             if ratio is not None:
                 return place_point(round(ratio * scale), digits)
         bits *= 2
-    raise UnsupportedError(
-        f"a value lies so near to the middle between two decimals that {LAST_PRECISION} bits do not part them"
-    )
+    raise _undecided(value, "decimals")
 
 
 def nearest_float(value: Symbolic) -> float:
@@ -241,9 +343,7 @@ def nearest_float(value: Symbolic) -> float:
             if ratio is not None:
                 return _float(ratio)
         bits *= 2
-    raise UnsupportedError(
-        f"a value lies so near to the middle between two floats that {LAST_PRECISION} bits do not part them"
-    )
+    raise _undecided(value, "floats")
 
 
 def _float(ratio: Fraction) -> float:

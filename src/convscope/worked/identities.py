@@ -21,19 +21,30 @@ SMALL_DIVISORS = 1000
 MOST_BITS = 4096
 
 
-def _one_sign(u: Polynomial) -> tuple[Polynomial, bool]:
-    """`u` or −`u`, whichever both of them are brought to, and whether it is −`u`."""
-    turned = -u
+def _below_zero(u: Polynomial) -> tuple[Polynomial, bool]:
+    """`u` or −`u`, whichever both of them are brought to, and whether it is −`u`.
+
+    Of ratios it is the one below zero: there the functions here are small, so that the difference of
+    two numbers near 1, such as σ(10⁶) and 1, is enclosed as sharply as the numbers themselves are.
+    """
+    turned, ratio = -u, u.ratio()
+    if ratio is not None:
+        return (turned, True) if ratio > 0 else (u, False)
     return (turned, True) if hash(turned) < hash(u) else (u, False)
 
 
-def sigmoid(u: Polynomial) -> Polynomial:
-    """σ(u), using σ(−u) = 1 − σ(u)."""
+def step(name: str, u: Polynomial) -> Polynomial:
+    """A function that climbs from 0 to 1 (σ, the normal distribution), using f(−u) = 1 − f(u)."""
     if not u:
         return Polynomial.constant(Fraction(1, 2))
-    argument, turned = _one_sign(u)
-    basis = Polynomial.of(("sigmoid", argument))
+    argument, turned = _below_zero(u)
+    basis = Polynomial.of((name, argument))
     return 1 - basis if turned else basis
+
+
+def sigmoid(u: Polynomial) -> Polynomial:
+    """The number σ(u)."""
+    return step("sigmoid", u)
 
 
 def tanh(u: Polynomial) -> Polynomial:
@@ -45,7 +56,7 @@ def softplus(u: Polynomial) -> Polynomial:
     """The logarithm of 1 + e^u; that of 1 + e^(−u) is u less."""
     if not u:
         return Polynomial.of(("ln", 2))
-    argument, turned = _one_sign(u)
+    argument, turned = _below_zero(u)
     basis = Polynomial.of(("softplus", argument))
     return u + basis if turned else basis
 
@@ -59,7 +70,7 @@ def odd(name: str, u: Polynomial) -> Polynomial:
     """An odd function, using f(−u) = −f(u)."""
     if not u:
         return u
-    argument, turned = _one_sign(u)
+    argument, turned = _below_zero(u)
     basis = Polynomial.of((name, argument))
     return -basis if turned else basis
 
@@ -108,6 +119,14 @@ def integer_root(value: int, degree: int) -> int | None:
 # --- along a line ------------------------------------------------------------------------------
 
 
+def _largest(line: Counter[Polynomial]) -> Polynomial:
+    """One member of a line: the largest where all are ratios, else one that no order of the line changes."""
+    ratios = {v: v.ratio() for v in line}
+    if any(ratio is None for ratio in ratios.values()):
+        return max(line, key=lambda v: hash(_seen_from(line, v)))
+    return max(line, key=lambda v: ratios[v] or Fraction(0))
+
+
 def _seen_from(line: Counter[Polynomial], place: Polynomial) -> frozenset[tuple[Polynomial, int]]:
     """The line's distinct numbers less one of them, with how often each stands there: no shift changes it."""
     return frozenset((u - place, count) for u, count in line.items())
@@ -121,12 +140,11 @@ def share(values: Sequence[Polynomial], u: Polynomial) -> Polynomial:
     if len(line) == 2 and len(set(line.values())) == 1:
         other = next(v for v in line if v != u)
         return sigmoid(u - other) * Fraction(1, line[u])
-    views = {v: _seen_from(line, v) for v in line}
-    last = max(line, key=lambda v: hash(views[v]))
+    last = _largest(line)
     if u != last:
-        return Polynomial.of(("share", views[u]))
+        return Polynomial.of(("share", _seen_from(line, u)))
     rest = sum(
-        (Polynomial.of(("share", views[v])) * count for v, count in line.items() if v != last),
+        (Polynomial.of(("share", _seen_from(line, v))) * count for v, count in line.items() if v != last),
         start=Polynomial({}),
     )
     return (1 - rest) * Fraction(1, line[last])
@@ -139,6 +157,5 @@ def log_share(values: Sequence[Polynomial], u: Polynomial) -> Polynomial:
         return -Polynomial.of(("ln", len(values))) if len(values) > 1 else Polynomial({})
     if len(values) == 2:
         return -softplus(next(v for v in line if v != u) - u)
-    views = {v: _seen_from(line, v) for v in line}
-    reference = max(line, key=lambda v: hash(views[v]))
-    return u - reference - Polynomial.of(("log share", views[reference]))
+    reference = _largest(line)
+    return u - reference - Polynomial.of(("log share", _seen_from(line, reference)))

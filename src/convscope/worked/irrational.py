@@ -56,7 +56,8 @@ class Activated(Irrational):
 
 
 def _gelu(layer: pointwise.GELU, u: Polynomial) -> Polynomial:
-    return u * Fraction(1, 2) * (1 + identities.odd(f"gelu {layer.approximate}", u))
+    """``x · Φ(x)``; the paper's approximation of Φ climbs from 0 to 1 just as Φ does."""
+    return u * identities.step("normal" if layer.approximate == "none" else "nearly normal", u)
 
 
 # Below zero, where the exponential units are not linear, they are this.

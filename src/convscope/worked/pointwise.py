@@ -171,7 +171,10 @@ class _ElementwiseWork(Work[AnyLayer]):
         parts: list[Expression] = [name, Call(function.symbol, (Number(value),))]
         if _says_more(layer, value):
             parts.append(function.formula(layer, Number(value)))
-        return (Step(text(), (Formula(equation(*parts, Number(result))),)),)
+        # σ of a letter is its own value.
+        if is_numeric(result):
+            parts.append(Number(result))
+        return (Step(text(), (Formula(equation(*parts)),)),)
 
     def scalar_layer(self, index: Index) -> Layer:  # noqa: ARG002 - one for each channel in PReLU
         """The activation of this cell."""

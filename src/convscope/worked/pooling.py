@@ -30,11 +30,12 @@ from convscope.core.pooling import (
     LpPool,
     MaxPool,
 )
+from convscope.errors import ShapeError
 from convscope.rules.window import window_axes
 from convscope.worked.arithmetic import Numbers, bilinear, mapped, multiply, ordered
 from convscope.worked.convolution import padding_words
 from convscope.worked.views import cell_marks, matrix_view, planes, short_sum
-from convscope.worked.window import padded, tap_slices, taps
+from convscope.worked.window import padded, surrounded, tap_slices, taps
 from convscope.worked.work import AnyLayer, Index, Work
 
 Ranges = tuple[range, ...]
@@ -94,11 +95,15 @@ def region_words(ranges: Ranges) -> Text:
 
 def _places(ranges: Ranges) -> str:
     names = {1: ("cells",), 2: ("rows", "columns"), 3: ("slices", "rows", "columns")}[len(ranges)]
-    told = [
-        f"{name} {r.start} to {r[-1]}" if len(r) > 1 else f"{name.removesuffix('s')} {r.start}"
-        for name, r in zip(names, ranges, strict=True)
-    ]
-    return ", ".join(told)
+    return ", ".join(_span(name, r) for name, r in zip(names, ranges, strict=True))
+
+
+def _span(name: str, places: range) -> str:
+    """One axis of a region: "rows 0 to 2"; dilated, "rows 0, 2, 4"."""
+    if len(places) == 1:
+        return f"{name.removesuffix('s')} {places.start}"
+    told = f"{places.start} to {places[-1]}" if places.step == 1 else ", ".join(map(str, places))
+    return f"{name} {told}"
 
 
 class _WindowPool(PoolWork[Sliding]):
@@ -134,6 +139,26 @@ class _WindowPool(PoolWork[Sliding]):
             ranges.append(range(inside[0], inside[-1] + 1, step))
         return tuple(ranges)
 
+    def refuse_empty_windows(self) -> None:
+        """Refuse a dilated window that steps over every cell of the input: it has no largest and no mean.
+
+        Raises:
+            ShapeError: with the first such window.
+        """
+        layer = self.layer
+        for axis, (n, pair, windows) in enumerate(
+            zip(self.x.shape[2:], self.padding, self._windows, strict=True)
+        ):
+            starts = np.arange(windows) * layer.stride[axis] - pair[0]
+            cells = starts[:, None] + np.arange(layer.kernel_size[axis]) * layer.dilation[axis]
+            empty = np.flatnonzero(~((cells >= 0) & (cells < n)).any(axis=1))
+            if empty.size:
+                raise ShapeError(
+                    f"{type(layer).__name__}: window {int(empty[0])} along axis {axis} holds no cell of "
+                    f"the input ({n} cells, padding {pair}, dilation {layer.dilation[axis]}); "
+                    "use less padding or dilation"
+                )
+
     def tapped(self, padded_cells: Numbers) -> list[Numbers]:
         """For each tap of the window, the cell it meets in every window."""
         layer = self.layer
@@ -165,13 +190,11 @@ class MaxPoolWork(_WindowPool[MaxPool]):
 
     def compute(self) -> ExactArray:
         """The largest cell of each window."""
+        self.refuse_empty_windows()
         integers, back = ordered(self.x)
         widths = [(0, 0), (0, 0), *self.reach]
-        # The padding must lose against every cell; int64 values stop one short of the smallest int64.
-        low = int(integers.min()) - 1 if integers.size else 0
-        if integers.dtype != object and low < -(2**63):
-            integers = integers.astype(object)
-        cells = np.pad(integers, widths, constant_values=low)
+        # The padding must lose against every cell.
+        cells = surrounded(integers, widths, int(integers.min()) - 1)
         return back(_largest(self.tapped(cells)))
 
     def convention(self) -> Text:
@@ -269,6 +292,7 @@ class AvgPoolWork(_WindowPool[AvgPool]):
 
 def window_sums(work: _WindowPool[Sliding], array: ExactArray) -> ExactArray:
     """The sum of each window of an array like the work's input."""
+    work.refuse_empty_windows()
     cells = padded(array, work.reach)
     size = math.prod(work.layer.kernel_size)
     one = RationalArray(np.ones((), dtype=np.int64))

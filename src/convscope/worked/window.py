@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from convscope.core.array import ExactArray, RationalArray, SymbolicArray
+from convscope.core.array import INT64_LIMIT, ExactArray, Integers, RationalArray, SymbolicArray, from_table
 from convscope.core.layer import Pair
-from convscope.core.number import Exact
 from convscope.errors import ShapeError
-from convscope.worked.arithmetic import Numbers, distinct
+from convscope.worked.arithmetic import Numbers
 
 # NumPy's `pad` has the same modes under its own names.
 _NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -41,13 +40,21 @@ def padded(
         return array.rearranged(lambda cells: np.pad(cells, widths, mode=_NUMPY_MODES[mode]))  # type: ignore[call-overload]
     if isinstance(array, RationalArray) and array.denominator % value.denominator == 0:
         fill = value.numerator * (array.denominator // value.denominator)
-        numerators = array.numerators if abs(fill) < 2**62 else array.numerators.astype(object)
-        return RationalArray(np.pad(numerators, widths, constant_values=fill), array.denominator)
-    values, codes = distinct(array)
-    table: list[Exact] = [*values, value]
-    from convscope.core.array import from_table
+        return RationalArray(surrounded(array.numerators, widths, fill), array.denominator)
+    values, codes = array.table()
+    return from_table([*values, value], surrounded(codes, widths, len(values)))
 
-    return from_table(table, np.pad(codes, widths, constant_values=len(values)))
+
+def surrounded(cells: Integers, widths: Sequence[Pair], fill: int) -> Integers:
+    """The cells with so many of `fill` before and after along every axis.
+
+    (NumPy's `pad` would put its own integers, which overflow, among Python's.)
+    """
+    dtype: Any = cells.dtype if abs(fill) <= INT64_LIMIT else object
+    shape = tuple(n + sum(pair) for n, pair in zip(cells.shape, widths, strict=True))
+    whole = np.full(shape, fill, dtype=dtype)
+    whole[tuple(slice(pair[0], pair[0] + n) for n, pair in zip(cells.shape, widths, strict=True))] = cells
+    return whole
 
 
 def padding_mask(spatial: Sequence[int], pairs: Sequence[Pair]) -> Numbers:

@@ -172,14 +172,10 @@ def test_a_matrix_is_worked_and_shown(tmp_path):
     assert min(figure.pictures[0].pixels.shape) >= 192
 
 
-def test_a_large_picture_is_quick(tmp_path):
-    import time
-
+def test_a_large_picture_is_worked_without_a_step_for_each_pixel(tmp_path):
     Image.fromarray(np.tile(GREY, (9, 8))[:512, :512]).save(tmp_path / "large.png")
-    started = time.perf_counter()
     one = solved(tmp_path, f"picture: large.png, kernel: {[['1/25'] * 5] * 5}, padding: 2")
-    one.blocks()
-    assert time.perf_counter() - started < 5
+    assert len(one.blocks()) < 20
 
 
 @pytest.mark.parametrize(
