@@ -25,7 +25,6 @@ from convscope.core.number import (
     decimal_places,
     decimal_text,
     integer_text,
-    parse_number,
 )
 from convscope.errors import InputError, ShapeError
 
@@ -314,6 +313,11 @@ def from_table(values: Sequence[Exact], codes: npt.NDArray[np.int64]) -> ExactAr
     return RationalArray(table[codes], denominator)
 
 
+def from_integers(integers: list[int], shape: tuple[int, ...], denominator: int = 1) -> RationalArray:
+    """Integers in row-major order over one denominator."""
+    return RationalArray(_integer_array(integers).reshape(shape), denominator)
+
+
 def from_ndarray(array: npt.NDArray[Any]) -> ExactArray:
     """An exact array from NumPy numbers; a float counts as its shortest decimal.
 
@@ -327,21 +331,8 @@ def from_ndarray(array: npt.NDArray[Any]) -> ExactArray:
             return RationalArray(array.astype(object if array.dtype == np.uint64 else np.int64))
         case "f":
             return _from_floats(array)
-        case "O" | "U":
-            return from_cells(_parse_cells(array), array.shape)
         case kind:
             raise InputError(f"an array of dtype {array.dtype} (kind '{kind}') does not hold real numbers")
-
-
-def _parse_cells(array: npt.NDArray[Any]) -> Iterator[Exact]:
-    for index, entry in np.ndenumerate(array):
-        if isinstance(entry, Symbolic):
-            yield entry
-            continue
-        try:
-            yield parse_number(entry)
-        except InputError as error:
-            raise error.within(f"entry {_place(index)}") from None
 
 
 def _place(index: tuple[int, ...]) -> str:
@@ -410,7 +401,7 @@ def _nearest_float(numerator: int, denominator: int) -> float:
     try:
         return numerator / denominator  # Python divides integers with one correct rounding
     except OverflowError:
-        return math.copysign(math.inf, numerator)
+        return math.inf if numerator > 0 else -math.inf
 
 
 def array_source(array: ExactArray, most: int = MOST_WRITTEN) -> str:

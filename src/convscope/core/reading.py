@@ -2,14 +2,15 @@
 
 Rows split by ``;`` or line ends, nested lists, arrays, NumPy and MATLAB literals, LaTeX
 environments with a scalar in front, CSV files; letters stay symbols. Nothing is evaluated:
-a small scanner reads brackets, separators and entries, and says which row, column and entry
-it could not read.
+`notation` takes brackets and separators apart, and an entry that cannot be read is told with its row
+and column.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from fractions import Fraction
@@ -19,32 +20,35 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from convscope.core.array import ExactArray, Letter, RationalArray, SymbolicArray, from_cells, from_ndarray
+from convscope.core import notation
+from convscope.core.array import (
+    ExactArray,
+    Letter,
+    RationalArray,
+    SymbolicArray,
+    from_cells,
+    from_integers,
+    from_ndarray,
+    from_table,
+)
 from convscope.core.catalogue import kernels
 from convscope.core.kernel import Kernel
 from convscope.core.number import Exact, Symbolic, parse_number
-from convscope.errors import InputError
+from convscope.errors import InputError, ShapeError
 
 MatrixLike: TypeAlias = str | Path | ExactArray | Kernel | npt.NDArray[Any] | Sequence[Any]
 
 # A text of more characters than this is not typed by anyone; larger matrices come as arrays or CSV.
 MAX_TEXT = 2**26
-MAX_DEPTH = 8
+# Lists that hold the same list again and again describe more cells than memory has.
+MAX_LISTED = 2**24
+FLOAT_INTEGERS = 2**53
 
 _LETTER = re.compile(r"[^\W\d_][^\W_]*(?:_\w+)?\Z")
 _NOT_FINITE = frozenset({"nan", "inf", "infinity"})
-_LATEX_ENVIRONMENT = re.compile(
-    r"(?P<before>.*?)\\begin\s*\{(?P<name>[bBpvV]?matrix|smallmatrix|array)\*?\}(?:\s*\{[lcr|\s]*\}|\s*\[[lcr]\])?"
-    r"(?P<body>.*?)\\end\s*\{(?P=name)\*?\}(?P<after>.*)\Z",
-    re.DOTALL,
+_PLAIN_DECIMALS = re.compile(
+    r"(?:[+-]?(?:\d{1,17}(?:\.\d{0,17})?|\.\d{1,17})(?:[eE][+-]?\d{1,2})? )+", re.ASCII
 )
-_LATEX_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]*)\}|(\d))\s*(?:\{([^{}]*)\}|(\d))")
-_LATEX_NOISE = re.compile(
-    r"\\(?:left|right|bigl?|bigr?|displaystyle|[,;:!]|quad|cdot|times|hline)(?![a-zA-Z])|[\[\]()$]"
-)
-_SCALED = re.compile(r"(?P<before>[^\[\](),]*?)(?P<body>[\[(].*[\])])(?P<after>[^\[\]()]*)\Z", re.DOTALL)
-_ARRAY_CALL = re.compile(r"(?:(?:np|numpy|torch|jnp|tf|cs)\.)?(?:array|tensor|asarray|matrix|constant)\s*\(")
-_TOKEN = re.compile(r"\s*(?:([\[\]();])|(,)|([^\s\[\]();,]+))")
 
 
 def matrix(source: MatrixLike) -> ExactArray:
@@ -86,11 +90,11 @@ def matrix(source: MatrixLike) -> ExactArray:
         case str():
             found = _from_text(source)
         case np.ndarray():
-            found = from_ndarray(source)
+            found = _from_array(source)
         case list() | tuple():
             found = _from_nested(source)
-        case _ if hasattr(source, "__array__"):
-            found = from_ndarray(np.asarray(source))
+        case _ if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
+            found = _from_array_like(source)
         case _:
             raise InputError(
                 f"a matrix cannot be read from {type(source).__name__}; "
@@ -110,7 +114,7 @@ def kernel(source: MatrixLike, name: str = "") -> Kernel:
     kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], name='sobel_x')
     """
     if isinstance(source, Kernel):
-        return source
+        return source if name in ("", source.name) else Kernel(source.weights, name, source.source)
     if isinstance(source, str) and (named := kernels.get(source.strip())) is not None:
         return Kernel(named.weights, name or named.name, named.source)
     return Kernel(matrix(source), name=name)
@@ -123,27 +127,18 @@ def _from_text(text: str) -> ExactArray:
     if len(text) > MAX_TEXT:
         raise InputError(f"a matrix text of {len(text)} characters is too long; up to {MAX_TEXT} are read")
     stripped = text.strip()
-    if not stripped:
-        raise InputError("the matrix is empty; it needs at least one entry")
-    if "\\begin" in stripped:
-        return _from_latex(stripped)
+    if notation.is_latex(stripped):
+        rows, scale = notation.latex_rows(stripped)
+        return _scaled(_from_rows(rows), scale)
     if "\n" not in stripped and stripped.lower().endswith(".csv"):
         return _from_csv(Path(stripped))
-    if "[" in stripped or "(" in stripped:
-        return _from_literal(stripped)
-    rows = [row for row in re.split(r"[;\n]", stripped) if row.strip()]
-    return _from_rows([_split_entries(row) for row in rows])
+    if notation.is_literal(stripped):
+        nested, scale = notation.literal_rows(stripped)
+        return _scaled(_from_nested(nested), scale)
+    return _from_rows(notation.rows_of(stripped))
 
 
-def _split_entries(row: str) -> list[str]:
-    """Entries of a row; between commas an empty one is kept, so that it is reported."""
-    if "," in row:
-        parts = [part.split() for part in row.strip().rstrip(",").split(",")]
-        return [entry for part in parts for entry in (part or [""])]
-    return row.split()
-
-
-def _from_rows(rows: Sequence[Sequence[str]], scale: Fraction = Fraction(1)) -> ExactArray:
+def _from_rows(rows: Sequence[Sequence[str]]) -> ExactArray:
     if not rows:
         raise InputError("the matrix is empty; it needs at least one entry")
     width = len(rows[0])
@@ -152,191 +147,133 @@ def _from_rows(rows: Sequence[Sequence[str]], scale: Fraction = Fraction(1)) -> 
             raise InputError(
                 f"ragged rows: row {number} has {_count(len(row), 'entry', 'entries')}, row 1 has {width}"
             )
-    cells = [
-        _entry(entry, f"in row {r}, column {c}")
-        for r, row in enumerate(rows, start=1)
-        for c, entry in enumerate(row, start=1)
-    ]
-    return from_cells(_scaled(cells, scale), (len(rows), width))
+    return _from_leaves([entry for row in rows for entry in row], (len(rows), width))
 
 
-def _scaled(cells: list[Exact], scale: Fraction) -> list[Exact]:
+def _scaled(array: ExactArray, scale: Fraction) -> ExactArray:
     if scale == 1:
-        return cells
-    out: list[Exact] = []
-    for cell in cells:
-        if isinstance(cell, Symbolic):
-            raise InputError(
-                f"a matrix with letters cannot be scaled by {scale} when read; scale the layer's kernel"
-            )
-        out.append(cell * scale)
-    return out
+        return array
+    if isinstance(array, SymbolicArray):
+        raise InputError(
+            f"a matrix with letters cannot be scaled by {scale} when read; scale the layer's kernel"
+        )
+    values, codes = array.table()
+    return from_table([scale * Fraction(value) for value in values if isinstance(value, Fraction)], codes)
 
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _entry(text: str, place: str) -> Exact:
+# --- entries ---------------------------------------------------------------------------------
+
+
+def _from_leaves(leaves: list[Any], shape: tuple[int, ...]) -> ExactArray:
+    """Entries in row-major order; those of one kind are read all at once, others each kind of text once."""
+    kinds = set(map(type, leaves))
+    if kinds <= {int, bool}:
+        return from_integers([int(leaf) for leaf in leaves], shape)
+    if kinds <= {int, bool, float} and all(-FLOAT_INTEGERS < leaf < FLOAT_INTEGERS for leaf in leaves):
+        return from_ndarray(np.array(leaves, dtype=np.float64).reshape(shape))
+    if kinds == {str} and _PLAIN_DECIMALS.fullmatch(" ".join(leaves) + " "):
+        return _from_plain_decimals(leaves, shape)
+    known: dict[Any, Exact] = {}
+    cells: list[Exact] = []
+    for place, leaf in enumerate(leaves):
+        key = leaf if isinstance(leaf, str) else (type(leaf), leaf)
+        found = known.get(key)
+        if found is None:
+            found = known[key] = _leaf(leaf, place, shape)
+        cells.append(found)
+    return from_cells(cells, shape)
+
+
+def _from_plain_decimals(texts: list[str], shape: tuple[int, ...]) -> RationalArray:
+    """Decimals of few figures, as integers over one power of ten."""
+    distinct = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    parts = [_figures_and_places(text) for text in distinct]
+    most = max(0, *(after for _, after in parts))
+    table = from_integers(
+        [figures * 10 ** (most - after) for figures, after in parts], (len(parts),), 10**most
+    )
+    codes = np.fromiter((distinct[text] for text in texts), dtype=np.int64, count=len(texts))
+    return table.rearranged(lambda cells: cells[codes.reshape(shape)])
+
+
+def _figures_and_places(text: str) -> tuple[int, int]:
+    """-1.25e-7 is -125 with 9 decimals."""
+    mantissa, _, exponent = text.replace("E", "e").partition("e")
+    whole, _, after = mantissa.partition(".")
+    return int(whole + after), len(after) - int(exponent or 0)
+
+
+def _leaf(leaf: Any, place: int, shape: tuple[int, ...]) -> Exact:  # noqa: ANN401 - whatever a list holds
+    if isinstance(leaf, Symbolic):
+        return leaf
+    try:
+        return _entry(leaf) if isinstance(leaf, str) else parse_number(leaf)
+    except InputError as error:
+        raise error.within(f"entry {_place(place, shape)}") from None
+
+
+def _entry(text: str) -> Exact:
     stripped = text.strip()
     if not stripped:
-        raise InputError(f"entry {place}: it is empty")
+        raise InputError("it is empty")
     if stripped.lower() not in _NOT_FINITE and _LETTER.match(stripped):
         return Letter(stripped)
     try:
         return parse_number(stripped)
     except InputError as error:
-        raise InputError(f"entry {place}: {error}, nor a letter") from None
+        raise InputError(f"{error}, nor a letter") from None
 
 
-# --- LaTeX -----------------------------------------------------------------------------------
+def _place(place: int, shape: tuple[int, ...]) -> str:
+    index = tuple(int(i) for i in np.unravel_index(place, shape))
+    if len(index) == 2:
+        return f"in row {index[0] + 1}, column {index[1] + 1}"
+    return f"at index {index}"
 
 
-def _from_latex(text: str) -> ExactArray:
-    found = _LATEX_ENVIRONMENT.match(text)
-    if found is None:
-        raise InputError(
-            "the LaTeX holds no complete matrix; known environments: "
-            "matrix, bmatrix, pmatrix, Bmatrix, vmatrix, Vmatrix, smallmatrix, array"
+# --- nested lists and arrays -----------------------------------------------------------------
+
+
+def _from_nested(nested: Sequence[Any]) -> ExactArray:
+    _check_size(nested)
+    leaves: list[Any] = []
+    shape = _collect(nested, (), leaves)
+    return _from_leaves(leaves, shape)
+
+
+def _check_size(nested: Sequence[Any]) -> None:
+    """Refuse lists that describe too many cells, before they are walked."""
+    lengths: list[int] = []
+    part: Any = nested
+    while isinstance(part, list | tuple) and part and len(lengths) <= notation.MAX_DEPTH:
+        lengths.append(len(part))
+        part = part[0]
+    if math.prod(lengths) > MAX_LISTED:
+        raise ShapeError(
+            f"nested lists of {math.prod(lengths)} entries are too large; up to {MAX_LISTED} are read, "
+            "more come as an array"
         )
-    scale = _latex_scalar(found["before"]) * _latex_scalar(found["after"])
-    lines = [line for line in re.split(r"\\\\(?:\s*\[[^\]]*\])?", found["body"]) if line.strip()]
-    rows = [[_latex_entry(entry) for entry in line.split("&")] for line in lines]
-    return _from_rows(rows, scale)
 
 
-def _latex_scalar(text: str) -> Fraction:
-    cleaned = _LATEX_NOISE.sub(" ", text).strip(" \t\n.,*")
-    cleaned = cleaned.rpartition("=")[2].strip()
-    if not cleaned:
-        return Fraction(1)
-    try:
-        return parse_number("-1" if cleaned == "-" else _latex_entry(cleaned))
-    except InputError:
-        raise InputError(
-            f"'{text.strip()}' beside the LaTeX matrix is not a number such as \\frac{{1}}{{16}}"
-        ) from None
-
-
-def _latex_entry(text: str) -> str:
-    fraction = _LATEX_FRACTION.sub(
-        lambda found: f"{(found[1] or found[2]).strip()}/{(found[3] or found[4]).strip()}", text
-    )
-    return _LATEX_NOISE.sub(" ", fraction).replace("{", "").replace("}", "").replace("- ", "-").strip()
-
-
-# --- NumPy and MATLAB literals ---------------------------------------------------------------
-
-
-def _from_literal(text: str) -> ExactArray:
-    found = _SCALED.match(_unwrapped(text))
-    if found is None:
-        raise InputError(f"'{text[:40]}' is not a matrix literal such as [[1, 2], [3, 4]] or [1 2; 3 4]")
-    scale = _prefix_scale(found["before"]) * _suffix_scale(found["after"])
-    nested, end = _nested(found["body"], 0, depth=1)
-    if found["body"][end:].strip():
-        raise InputError(f"unexpected '{found['body'][end:].strip()[:20]}' after the closing bracket")
-    if not any(isinstance(part, list) for part in nested):
-        nested = [nested]
-    return _from_nested(nested, scale)
-
-
-def _unwrapped(text: str) -> str:
-    """The literal without its array call and keyword arguments: np.array([[1]], dtype=float) → [[1]]."""
-    call = _ARRAY_CALL.search(text)
-    if call is None:
-        return text
-    inside = re.sub(r",\s*(?:dtype|device|order)\s*=\s*[\w.'\"]+\s*(?=[,)])", "", text[call.end() :])
-    body, closing, after = inside.rpartition(")")
-    if not closing:
-        raise InputError(f"'{text[:40]}' opens a bracket that is never closed")
-    return f"{text[: call.start()]}{body.strip().rstrip(',')}{after}"
-
-
-def _prefix_scale(text: str) -> Fraction:
-    stripped = text.rpartition("=")[2].strip().removesuffix("*").strip()
-    return _scale(stripped, text) if stripped else Fraction(1)
-
-
-def _suffix_scale(text: str) -> Fraction:
-    stripped = text.strip().rstrip(";").strip()
-    if stripped.startswith("/"):
-        divisor = _scale(stripped[1:].strip(), text)
-        if divisor == 0:
-            raise InputError(f"'{stripped}' divides by zero")
-        return 1 / divisor
-    return _scale(stripped.removeprefix(".").removeprefix("*").strip(), text) if stripped else Fraction(1)
-
-
-def _scale(stripped: str, whole: str) -> Fraction:
-    try:
-        return parse_number("-1" if stripped == "-" else stripped)
-    except InputError:
-        raise InputError(f"'{whole.strip()}' beside the matrix is not a number such as 1/16") from None
-
-
-def _nested(text: str, start: int, depth: int) -> tuple[list[Any], int]:
-    """The bracketed list that opens at `start`, and where it ends; ``;`` and line ends split its rows."""
-    if depth > MAX_DEPTH:
-        raise InputError(f"brackets are nested deeper than {MAX_DEPTH}")
-    rows: list[list[Any]] = [[]]
-    position = start + 1
-    after_value = False
-    while (token := _TOKEN.match(text, position)) is not None:
-        if "\n" in text[position : token.start(token.lastindex or 0)] and _is_flat(rows[-1]):
-            rows.append([])
-        position = token.end()
-        bracket, comma, entry = token.groups()
-        if bracket in {"]", ")"}:
-            filled = [row for row in rows if row]
-            return (filled[0] if len(filled) == 1 and ";" not in text[start:position] else filled), position
-        if bracket in {"[", "("}:
-            inner, position = _nested(text, token.start(1), depth + 1)
-            rows[-1].append(inner)
-            after_value = True
-        elif bracket == ";":
-            rows.append([])
-            after_value = False
-        elif comma:
-            if not after_value:
-                rows[-1].append("")
-            after_value = False
-        else:
-            rows[-1].append(entry)
-            after_value = True
-    raise InputError(f"'{text[:40]}' opens a bracket that is never closed")
-
-
-def _is_flat(row: list[Any]) -> bool:
-    return bool(row) and not any(isinstance(part, list) for part in row)
-
-
-# --- nested lists and files ------------------------------------------------------------------
-
-
-def _from_nested(nested: Sequence[Any], scale: Fraction = Fraction(1)) -> ExactArray:
-    cells: list[Exact] = []
-    shape = _collect(nested, (), cells)
-    return from_cells(_scaled(cells, scale), shape)
-
-
-def _collect(part: Any, index: tuple[int, ...], cells: list[Exact]) -> tuple[int, ...]:  # noqa: ANN401
-    if isinstance(part, str):
-        cells.append(_entry(part, _place(index)))
-        return ()
+def _collect(part: Any, index: tuple[int, ...], leaves: list[Any]) -> tuple[int, ...]:  # noqa: ANN401
+    """The shape of nested lists; their entries are added to `leaves`."""
     if isinstance(part, np.ndarray | ExactArray) and part.ndim:
         inner = matrix(part)
-        cells.extend(inner.cells())
+        leaves.extend(inner.cells())
         return inner.shape
     if not isinstance(part, list | tuple):
-        try:
-            cells.append(part if isinstance(part, Symbolic) else parse_number(part))
-        except InputError as error:
-            raise error.within(f"entry {_place(index)}") from None
+        leaves.append(part)
         return ()
-    if len(index) >= MAX_DEPTH:
-        raise InputError(f"lists are nested deeper than {MAX_DEPTH}")
-    shapes = [_collect(inner, (*index, number), cells) for number, inner in enumerate(part)]
+    if len(index) >= notation.MAX_DEPTH:
+        raise InputError(f"lists are nested deeper than {notation.MAX_DEPTH}")
+    if not any(isinstance(inner, list | tuple | np.ndarray | ExactArray) for inner in part):
+        leaves.extend(part)
+        return (len(part),)
+    shapes = [_collect(inner, (*index, number), leaves) for number, inner in enumerate(part)]
     for number, shape in enumerate(shapes):
         if shape != shapes[0]:
             raise InputError(
@@ -345,37 +282,65 @@ def _collect(part: Any, index: tuple[int, ...], cells: list[Exact]) -> tuple[int
                 else f"ragged rows: row {number + 1} has {_count(shape[0], 'entry', 'entries')}, "
                 f"row 1 has {shapes[0][0]}"
             )
-    return (len(part), *(shapes[0] if shapes else ()))
+    return (len(part), *shapes[0])
 
 
-def _place(index: tuple[int, ...]) -> str:
-    if len(index) == 2:
-        return f"in row {index[0] + 1}, column {index[1] + 1}"
-    return f"at index {index}"
+def _from_array(array: npt.NDArray[Any]) -> ExactArray:
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise InputError("a masked array has entries without a value; fill them first")
+    plain = np.asarray(array)
+    if plain.dtype.kind in "UO" and plain.size:
+        return _from_leaves(plain.reshape(-1).tolist(), plain.shape)
+    return from_ndarray(plain)
+
+
+def _from_array_like(source: Any) -> ExactArray:  # noqa: ANN401 - a tensor, a data frame, a picture
+    detach = getattr(source, "detach", None)  # a tensor that takes part in training
+    try:
+        array = np.asarray(detach() if callable(detach) else source)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"a matrix cannot be read from this {type(source).__name__}: {error}") from None
+    return _from_array(array)
+
+
+# --- files -----------------------------------------------------------------------------------
 
 
 def _from_csv(path: Path) -> ExactArray:
-    try:
-        size = path.stat().st_size
-        if size > MAX_TEXT:
-            raise InputError(f"{path}: {size} bytes is too large; up to {MAX_TEXT} are read")
-        content = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text, so not a CSV file") from None
-    dialect = (
-        ";" if ";" in content.partition("\n")[0] else "\t" if "\t" in content.partition("\n")[0] else ","
-    )
-    rows = [
-        row
-        for row in csv.reader(io.StringIO(content), delimiter=dialect)
-        if any(cell.strip() for cell in row)
-    ]
+    rows = _csv_rows(path, _file_text(path))
     try:
         return _from_rows(rows)
     except InputError as error:
         raise error.within(str(path)) from None
+
+
+def _file_text(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: it is not a file")
+        size = path.stat().st_size
+        if size > MAX_TEXT:
+            raise InputError(f"{path}: {size} bytes is too large; up to {MAX_TEXT} are read")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8 text, so not a CSV file") from None
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"{str(path)[:80]!r}: {error}") from None
+
+
+def _csv_rows(path: Path, content: str) -> list[list[str]]:
+    """The file's fields, split by what its first line is split by."""
+    first = content.lstrip().partition("\n")[0]
+    delimiter = next((sign for sign in (";", "\t", ",") if sign in first), None)
+    if delimiter is None:
+        return [row.split() for row in content.splitlines() if row.strip()]
+    try:
+        rows = list(csv.reader(io.StringIO(content), delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(f"{path}: not a CSV file: {error}") from None
+    return [row for row in rows if any(cell.strip() for cell in row)]
 
 
 __all__ = ["MatrixLike", "RationalArray", "SymbolicArray", "kernel", "matrix"]
