@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.peers import Array, Case, Run, cases, opencv, others, scipys, versions
 
 import convscope as cs
-from convscope.engine.apply import empty
+from convscope.engine.execution import empty
 
 QUICK = ("random 3", "random 9", "random 31", "sobel", "gaussian 15", "box 3", "box 31")
 HERE = Path(__file__).parent
@@ -231,11 +231,11 @@ def main() -> None:
     if given.quick:
         given.sides, given.channels, given.repeats = [1024], [1], 5
         given.kernels = given.kernels or list(QUICK)
-    from convscope.engine import apply as engine
+    from convscope.engine import execution
     from convscope.engine.calibration import calibrate_once
 
     calibrate_once()
-    engine.PATIENCE = -1.0  # the first call of a type waits for its compiled code: SciPy is a peer here
+    execution.PATIENCE = -1.0  # the first call of a type waits for its compiled code: SciPy is a peer here
     cells = []
     for side in given.sides:
         for channels in given.channels:

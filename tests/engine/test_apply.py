@@ -10,8 +10,9 @@ from scipy import ndimage
 
 import convscope as cs
 from convscope.engine import fallback
-from convscope.engine.apply import read_kernels, run_plan
 from convscope.engine.cost import Machine
+from convscope.engine.execution import run_plan
+from convscope.engine.kernels import read_kernels
 from convscope.engine.methods import working_type
 from convscope.engine.plan import Choice, Plan
 from convscope.engine.request import request_of
@@ -24,7 +25,7 @@ NUMPY_MODES = {"zero": "constant", "constant": "constant", "replicate": "edge", 
 
 @pytest.fixture(autouse=True)
 def _compiled_code_serves(monkeypatch):
-    monkeypatch.setattr("convscope.engine.apply.PATIENCE", -1.0)
+    monkeypatch.setattr("convscope.engine.execution.PATIENCE", -1.0)
 
 
 def naive(image, taps, request):

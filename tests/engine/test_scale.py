@@ -17,7 +17,7 @@ BORDERS = ["zero", "constant", "reflect", "symmetric", "replicate", "wrap", "val
 
 @pytest.fixture(autouse=True)
 def _compiled_code_serves(monkeypatch):
-    monkeypatch.setattr("convscope.engine.apply.PATIENCE", -1.0)
+    monkeypatch.setattr("convscope.engine.execution.PATIENCE", -1.0)
     monkeypatch.setattr(streaming, "CHUNK", 32)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import convscope as cs
-from convscope.cli.output import digits_option, emit
+from convscope.cli.output import TERMINAL, digits_option, emit, emit_json, json_option, to_option
 from convscope.cli.picture_files import SUFFIXES, apply_to_file, picture_shape
 from convscope.cli.progress import ProgressBar
 from convscope.cli.values import given_text, read_lengths, reading
@@ -49,14 +49,18 @@ STORES = (".zarr",)
 @click.option(
     "--scheduler", metavar="ADDRESS", help="A running Dask cluster for .zarr output: tcp://host:8786."
 )
+@to_option
 @digits_option
+@json_option
 def command(
     kernel: str,
     images: tuple[Path, ...],
     output: Path | None,
     scheduler: str | None,
+    to: str | None,
     digits: int,
     *,
+    as_json: bool,
     signed: bool,
     show_plan: bool,
     **options: Any,  # noqa: ANN401 - the options of cs.apply
@@ -70,12 +74,17 @@ def command(
     """
     weights = cs.kernel(given_text(kernel))
     if show_plan:
-        _show_plan(weights, images, options, digits)
+        _show_plans(weights, images, options, None if as_json else to or TERMINAL, digits)
         return
+    if to is not None:
+        raise InputError("--to is the form of a plan; give --plan too")
     if output is None:
         raise InputError("apply needs -o: the file, folder or .zarr to write")
     if output.suffix.lower() in STORES:
-        _stream(weights, images, output, scheduler, options)
+        done, total = _stream(weights, images, output, scheduler, options)
+        again = f", {total - done} of them were there already" if done < total else ""
+        facts = {"written": [str(output)], "chunks": total, "chunks_kept": total - done}
+        _tell(f"wrote {output}: {total} chunks{again}", facts if as_json else None, digits)
         return
     if scheduler is not None:
         raise InputError("--scheduler is for files larger than memory; give -o a name that ends in .zarr")
@@ -84,27 +93,44 @@ def command(
         for done, (source, target) in enumerate(pairs):
             progress(done, len(pairs))
             apply_to_file(weights, source, target, signed=signed, options=options)
-    click.echo(f"wrote {output}" if len(pairs) == 1 else f"wrote {len(pairs)} pictures to {output}")
+    line = f"wrote {output}" if len(pairs) == 1 else f"wrote {len(pairs)} pictures to {output}"
+    _tell(line, {"written": [str(target) for _, target in pairs]} if as_json else None, digits)
 
 
-def _show_plan(weights: cs.Kernel, images: Sequence[Path], options: dict[str, Any], digits: int) -> None:
+def _tell(line: str, facts: dict[str, Any] | None, digits: int) -> None:
+    """What was written: a line for a person, or facts for a program."""
+    if facts is None:
+        click.echo(line)
+    else:
+        emit_json(facts, digits)
+
+
+def _show_plans(
+    weights: cs.Kernel, images: Sequence[Path], options: dict[str, Any], to: str | None, digits: int
+) -> None:
+    """The plan of each picture in a form, or as facts when that is None."""
+    facts = []
     for source, _ in destinations(images, Path()):
         shape, dtype = picture_shape(source)
         plan = cs.plan(weights, shape, dtype, **options)
-        emit(plan, to=None, output=None, digits=digits)
+        if to is None:
+            facts.append({"picture": str(source), "shape": list(shape), "dtype": dtype, **plan.facts()})
+        else:
+            emit(plan, to=to, output=None, digits=digits)
+    if to is None:
+        emit_json({"plans": facts}, digits)
 
 
 def _stream(
     weights: cs.Kernel, images: Sequence[Path], output: Path, scheduler: str | None, options: dict[str, Any]
-) -> None:
+) -> tuple[int, int]:
+    """Chunks written now, and all of them."""
     from convscope.engine.streaming import stream
 
     if len(images) != 1:
         raise InputError(f"a .zarr holds one picture, got {len(images)}")
     with ProgressBar("applying", patience=0.5) as progress:
-        done, total = stream(images[0], weights, output, scheduler=scheduler, progress=progress, **options)
-    again = f", {total - done} of them were there already" if done < total else ""
-    click.echo(f"wrote {output}: {total} chunks{again}")
+        return stream(images[0], weights, output, scheduler=scheduler, progress=progress, **options)
 
 
 def destinations(images: Sequence[Path], output: Path) -> Iterator[tuple[Path, Path]]:

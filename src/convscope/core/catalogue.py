@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -60,4 +59,29 @@ def _built() -> dict[str, Kernel]:
     return {kernel.name: kernel for kernel in kernels}
 
 
-kernels: Mapping[str, Kernel] = MappingProxyType(_built())
+class Catalogue(Mapping[str, Kernel]):
+    """Kernels by name, read-only: ``kernels["sobel_x"]``. Each says the source it is known by.
+
+    >>> sorted(kernels)[:3]
+    ['box_3', 'box_5', 'gaussian_3']
+    """
+
+    __slots__ = ("_kernels",)
+
+    def __init__(self, kernels: Mapping[str, Kernel]) -> None:
+        self._kernels = dict(kernels)
+
+    def __getitem__(self, name: str) -> Kernel:
+        return self._kernels[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kernels)
+
+    def __len__(self) -> int:
+        return len(self._kernels)
+
+    def __repr__(self) -> str:
+        return f"kernels({', '.join(self)})"
+
+
+kernels = Catalogue(_built())

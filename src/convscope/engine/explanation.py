@@ -160,7 +160,7 @@ def _method_table(choice: Choice, name: str) -> Table:
 
 def measure_plan(plan: Plan) -> Measurement:
     """Run the plan on a picture of random numbers: the shortest of a few runs."""
-    from convscope.engine.apply import run_plan
+    from convscope.engine.execution import run_plan
 
     request = plan.request
     random = np.random.default_rng(0)

@@ -99,6 +99,27 @@ class Plan(Showable):
         """Predicted time."""
         return sum(choice.taken.seconds for choice in self.choices)
 
+    def facts(self) -> dict[str, object]:
+        """The plan for a program, in whole numbers: what is predicted, and what was turned down."""
+        return {
+            "path": self.path,
+            "measured_machine": self.measured,
+            "method": self.method,
+            "why": self.why,
+            "threads": self.threads,
+            "nanoseconds": round(self.seconds * 1e9),
+            "operations": round(self.operations),
+            "bytes": self.bytes,
+            "turned_down": [
+                {
+                    "method": option.method.name,
+                    "nanoseconds": round(option.seconds * 1e9),
+                    "reason": option.reason,
+                }
+                for option in self.turned_down
+            ],
+        }
+
     def explain(self, *, measure: bool = False) -> Explanation:
         """The plan as a database explains a query; it shows itself.
 

@@ -51,7 +51,7 @@ def apply_lazily(
     The border is added to the whole array first, lazily, so that every chunk is a part of one padded
     picture; chunks then overlap by what the kernel spans.
     """
-    from convscope.engine.apply import read_kernels
+    from convscope.engine.kernels import read_kernels
 
     if out is not None:
         raise InputError("out is for arrays in memory; store a dask array instead: result.to_zarr(...)")
@@ -87,7 +87,7 @@ def _padded(image: Array, request: Request) -> Array:
 
 def _by_chunks(padded: Array, plan: Plan, chunks: tuple[tuple[int, ...], ...]) -> Array:
     """Each output chunk from the slice of the padded picture that its windows cover."""
-    from convscope.engine.apply import apply_like
+    from convscope.engine.execution import apply_like
 
     array, request = dask_array(), plan.request
     bounds = [_bounds(chunks[axis], request.out[axis], request.stride[axis]) for axis in (0, 1)]

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from convscope.core.kernel import Kernel
-from convscope.engine.apply import apply_like, read_kernels
 from convscope.engine.cost import known_machine
+from convscope.engine.execution import apply_like
+from convscope.engine.kernels import read_kernels
 from convscope.engine.plan import Plan, plan_of
 from convscope.engine.request import Request, request_of
 from convscope.engine.running import thread_count
