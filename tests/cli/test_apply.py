@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -117,3 +119,24 @@ def test_mistakes_are_one_line(photo, capsys, words, message):
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_a_plan_is_facts_for_a_program(photo, capfdbinary):
+    assert main(["apply", "sobel_x", str(photo), "--plan", "--json"]) == 0
+    (plan,) = json.loads(capfdbinary.readouterr().out)["plans"]
+    assert (plan["picture"], plan["shape"], plan["dtype"]) == (str(photo), [20, 30, 3], "uint8")
+    assert plan["method"] == cs.plan("sobel_x", (20, 30, 3), "uint8", border="reflect").method
+    assert all(option["reason"] for option in plan["turned_down"])
+
+
+def test_a_plan_has_every_form(photo, capfdbinary):
+    assert main(["apply", "sobel_x", str(photo), "--plan", "--to", "md"]) == 0
+    assert b"# Plan: direct" in capfdbinary.readouterr().out
+    assert main(["apply", "sobel_x", str(photo), "-o", "x.png", "--to", "md"]) == 2
+    assert b"--to is the form of a plan; give --plan too" in capfdbinary.readouterr().err
+
+
+def test_what_was_written_is_told_to_a_program(photo, tmp_path, capfdbinary):
+    target = tmp_path / "out.png"
+    assert main(["apply", "sobel_x", str(photo), "-o", str(target), "--json"]) == 0
+    assert json.loads(capfdbinary.readouterr().out) == {"written": [str(target)]}
