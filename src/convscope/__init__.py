@@ -13,6 +13,7 @@ from convscope.version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from convscope.core.array import ExactArray as ExactArray
+    from convscope.core.catalogue import kernels as kernels
     from convscope.core.convolution import Conv as Conv
     from convscope.core.convolution import ConvTranspose as ConvTranspose
     from convscope.core.derivation import Derivation as Derivation
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
     from convscope.core.structural import Linear as Linear
     from convscope.core.structural import Pad as Pad
     from convscope.core.structural import Upsample as Upsample
+    from convscope.engine.apply import apply as apply
+    from convscope.engine.apply import plan as plan
+    from convscope.engine.plan import Plan as Plan
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.errors import InputError as InputError
     from convscope.errors import MissingExtraError as MissingExtraError
@@ -77,6 +81,7 @@ if TYPE_CHECKING:
 # holds the two together.
 _HOMES = {
     "core.array": ("ExactArray",),
+    "core.catalogue": ("kernels",),
     "core.convolution": ("Conv", "ConvTranspose"),
     "core.derivation": ("Derivation",),
     "core.document": ("Document",),
@@ -92,6 +97,8 @@ _HOMES = {
     ),
     "core.reading": ("kernel", "matrix"),
     "core.structural": ("Add", "BatchNorm", "Concat", "Flatten", "Linear", "Pad", "Upsample"),
+    "engine.apply": ("apply", "plan"),
+    "engine.plan": ("Plan",),
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
     "importers": ("layer", "network"),
     "importers.picture": ("Photograph", "read_picture"),

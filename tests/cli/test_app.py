@@ -57,7 +57,9 @@ def test_every_command_has_help_json_and_a_purpose(name):
 
 
 def test_an_unknown_command_is_answered_with_the_nearest():
-    assert refused("slove") == "no command 'slove'; did you mean 'solve'? known: solve, conv, size, net"
+    assert (
+        refused("slove") == "no command 'slove'; did you mean 'solve'? known: solve, conv, size, net, apply"
+    )
 
 
 def test_an_unknown_option_is_answered_with_the_nearest():

@@ -35,6 +35,7 @@ COMMANDS = {
     "conv": Entry("convscope.cli.conv", "Work out a convolution, and layers after it, cell by cell."),
     "size": Entry("convscope.cli.size", "Derive the output size of a convolution or pooling layer."),
     "net": Entry("convscope.cli.net", "Derive the output size of every layer of a network."),
+    "apply": Entry("convscope.cli.apply", "Apply a kernel to pictures, folders of them, or huge files."),
 }
 
 

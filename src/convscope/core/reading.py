@@ -31,6 +31,7 @@ from convscope.core.array import (
     from_ndarray,
     from_table,
 )
+from convscope.core.catalogue import kernels
 from convscope.core.kernel import Kernel
 from convscope.core.number import Exact, Symbolic, parse_number
 from convscope.errors import InputError, ShapeError
@@ -105,13 +106,17 @@ def matrix(source: MatrixLike) -> ExactArray:
 
 
 def kernel(source: MatrixLike, name: str = "") -> Kernel:
-    """Read a kernel: any source that `matrix` reads, of one to three axes.
+    """Read a kernel: a name of the catalogue, or any source that `matrix` reads, of one to three axes.
 
     >>> kernel("0 2 0; 2 1 1; 0 2 0").shape
     (3, 3)
+    >>> kernel("sobel_x")
+    kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], name='sobel_x')
     """
     if isinstance(source, Kernel):
         return source if name in ("", source.name) else Kernel(source.weights, name, source.source)
+    if isinstance(source, str) and (named := kernels.get(source.strip())) is not None:
+        return Kernel(named.weights, name or named.name, named.source)
     return Kernel(matrix(source), name=name)
 
 

@@ -1,0 +1,130 @@
+"""Window sums: the sum of every n neighbours in about log₂ n additions, whatever n is.
+
+A sum of 2m neighbours is two sums of m; an odd one adds one cell more. Nothing is ever subtracted,
+so there is no drift, a NaN reaches only the windows that hold it, and integer sums are exact.
+
+Error: ⌈log₂ kh⌉ + ⌈log₂ kw⌉ roundings deep (each of the two passes counted twice where n is not a
+power of two), at most 2(log₂ kh + log₂ kw) + 1 times u·Σ|weight·pixel|.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convscope.engine.compiling import compiled
+from convscope.engine.simd import BLOCK_BYTES, add_scaled, sum_blocks
+
+
+@compiled
+def window_sums(
+    work: Any,
+    src: int,
+    step: int,
+    unit: int,
+    length: int,
+    space: int,
+    space_step: int,
+    out: int,
+    out_step: int,
+    count: int,
+) -> None:
+    """out[i] = src[i] + … of `length` ≥ 2 cells `unit` bytes apart, for `count` blocks `step` bytes apart.
+
+    In the vertical direction a unit is a row and so is a step; in the horizontal one a unit is a
+    pixel and a step a block. `space` holds the sums on the way.
+    """
+    bits = 0
+    while (length >> bits) > 1:
+        bits += 1
+    have = 1
+    here, here_step = src, step
+    space_unit = unit if step != unit else space_step
+    for bit in range(bits - 1, -1, -1):
+        odd = (length >> bit) & 1
+        want = 2 * have + odd
+        # As many more as the later passes reach out to, in whole blocks.
+        more = ((length - want) * unit + step - 1) // step
+        last = bit == 0
+        target = out if last else space
+        target_step = out_step if last else space_step
+        shift = have * (unit if here == src else space_unit)
+        extra = src + 2 * have * unit if odd else 0
+        sum_blocks(work, here, shift, here_step, extra, step, target, target_step, count + more)
+        here, here_step, have = space, space_step, want
+
+
+@compiled
+def column_runs(
+    work: Any,
+    src: int,
+    src_row: int,
+    runs: Any,
+    weights: Any,
+    first: int,
+    count: int,
+    space: int,
+    out: int,
+    out_row: int,
+    rows: int,
+    blocks: int,
+) -> None:
+    """The vertical pass of a factor made of runs: pairs of byte offset and length, each with a weight."""
+    for b in range(blocks):
+        here = src + b * BLOCK_BYTES
+        there = out + b * BLOCK_BYTES
+        for n in range(count):
+            offset, length, weight = runs[first + 2 * n], runs[first + 2 * n + 1], weights[n]
+            if count == 1 and weight == 1 and length > 1:
+                window_sums(
+                    work, here + offset, src_row, src_row, length, space, BLOCK_BYTES, there, out_row, rows
+                )
+                continue
+            found, step = here + offset, src_row
+            if length > 1:
+                window_sums(
+                    work,
+                    here + offset,
+                    src_row,
+                    src_row,
+                    length,
+                    space,
+                    BLOCK_BYTES,
+                    space,
+                    BLOCK_BYTES,
+                    rows,
+                )
+                found, step = space, BLOCK_BYTES
+            for r in range(rows):
+                add_scaled(work, found + r * step, weight, 1 if n == 0 else 0, there + r * out_row, 1)
+
+
+@compiled
+def row_runs(
+    work: Any,
+    src: int,
+    unit: int,
+    runs: Any,
+    weights: Any,
+    first: int,
+    count: int,
+    space: int,
+    out: int,
+    blocks: int,
+    fresh: int,
+) -> None:
+    """The horizontal pass of a factor made of runs over one row."""
+    for n in range(count):
+        offset, length, weight = runs[first + 2 * n], runs[first + 2 * n + 1], weights[n]
+        begin = fresh == 1 and n == 0
+        if begin and weight == 1 and length > 1:
+            window_sums(
+                work, src + offset, BLOCK_BYTES, unit, length, space, BLOCK_BYTES, out, BLOCK_BYTES, blocks
+            )
+            continue
+        found = src + offset
+        if length > 1:
+            window_sums(
+                work, src + offset, BLOCK_BYTES, unit, length, space, BLOCK_BYTES, space, BLOCK_BYTES, blocks
+            )
+            found = space
+        add_scaled(work, found, weight, 1 if begin else 0, out, blocks)

@@ -1,0 +1,144 @@
+"""What each method costs on this machine: a handful of measured rates, kept in the user's cache folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+
+from convscope.engine.cache import read_facts, write_facts
+from convscope.engine.fourier import tile_lengths
+from convscope.engine.methods import BOX, DIRECT, FOURIER, Method
+from convscope.engine.request import Request
+
+FILE = "machine.json"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What one thread does in a second, in float32; half of it in float64.
+
+    Attributes:
+        copy: bytes read and written by a large copy.
+        dense: multiply-adds of a kernel without gaps.
+        taps: multiply-adds of single taps.
+        sums: additions of window sums.
+        transform: cells of a tile transformed there and back.
+        cells: output cells loaded and written, whatever is added.
+        call: seconds that a call takes before it computes.
+    """
+
+    copy: float = 2.0e10
+    dense: float = 4.0e10
+    taps: float = 2.0e10
+    sums: float = 1.0e10
+    transform: float = 5.0e7
+    cells: float = 3.0e9
+    call: float = 2.0e-5
+
+
+def read_machine() -> Machine | None:
+    """The machine as measured before; None where nothing usable is kept."""
+    facts = read_facts(FILE)
+    if facts.get("version") != VERSION:
+        return None
+    found = {}
+    for field in fields(Machine):
+        number = facts.get(field.name)
+        if not isinstance(number, float | int) or isinstance(number, bool) or not 0 < number < math.inf:
+            return None
+        found[field.name] = float(number)
+    return Machine(**found)
+
+
+def keep_machine(machine: Machine) -> None:
+    """Keep it for the next process, and use it in this one."""
+    write_facts(FILE, {"version": VERSION, **asdict(machine)})
+    known_machine.cache_clear()
+    _measured.append(machine)
+
+
+_measured: list[Machine] = []
+
+
+@lru_cache(maxsize=1)
+def known_machine() -> Machine:
+    """The machine as measured in this process or before, else typical figures."""
+    return _measured[-1] if _measured else read_machine() or Machine()
+
+
+def is_measured() -> bool:
+    """True when the figures are this machine's own."""
+    return bool(_measured) or read_machine() is not None
+
+
+def moved_bytes(request: Request) -> int:
+    """Bytes of the picture and of the result: what must pass through memory whatever the method."""
+    height, width, channels = request.picture
+    read = height * width * channels * np.dtype(request.source).itemsize
+    return read + request.cells * np.dtype(request.result).itemsize
+
+
+def operations(request: Request, method: Method) -> float:
+    """Arithmetic of one kernel over the picture: multiply-adds, or additions of window sums."""
+    cells = request.cells / max(request.kernels, 1)
+    if method.name == FOURIER:
+        high, wide = tile_lengths(request)
+        steps = 2.5 * math.log2(high * wide)
+        return _transformed(request) * steps * 2
+    return cells * request.stride[1] * method.operations
+
+
+def _transformed(request: Request) -> float:
+    """Cells of all tiles that are transformed for one kernel."""
+    (high, wide), (ey, ex), (sy, sx) = tile_lengths(request), request.extent, request.stride
+    down = math.ceil(((request.out[0] - 1) * sy + 1) / (high - ey + 1))
+    across = math.ceil(((request.out[1] - 1) * sx + 1) / (wide - ex + 1))
+    return float(down * across * high * wide * request.picture[2])
+
+
+def seconds(request: Request, method: Method, threads: int, machine: Machine) -> float:
+    """The predicted time of one kernel over the picture."""
+    wide = 1.0 if method.work == "float32" else 2.0
+    cells = request.cells / max(request.kernels, 1)
+    if method.name == FOURIER:
+        computed = _transformed(request) / machine.transform
+    else:
+        computed = cells * request.stride[1] / machine.cells
+        computed += cells * request.stride[1] * _effort(request, method, machine)
+    moved = moved_bytes(request) / machine.copy
+    return machine.call + max(wide * computed / threads, moved)
+
+
+def _effort(request: Request, method: Method, machine: Machine) -> float:
+    """Seconds of arithmetic for one cell of sums."""
+    if method.name == DIRECT and method.taps is not None:
+        dense = method.operations == method.taps.size and request.stride[0] == request.dilation[0] == 1
+        return method.operations / (machine.dense if dense and method.taps.shape[0] > 1 else machine.taps)
+    effort = 0.0
+    for column, row in method.terms:
+        for one, rate in ((column, (machine.dense + machine.taps) / 2), (row, machine.taps)):
+            effort += one.additions / (machine.sums if one.runs else rate)
+        effort += 1 / machine.cells
+    return effort
+
+
+def totals(request: Request, methods: Sequence[Method]) -> float:
+    """Arithmetic of all kernels."""
+    return sum(operations(request, method) for method in methods)
+
+
+__all__ = [
+    "BOX",
+    "Machine",
+    "keep_machine",
+    "known_machine",
+    "moved_bytes",
+    "operations",
+    "read_machine",
+    "seconds",
+]

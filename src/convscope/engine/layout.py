@@ -1,0 +1,41 @@
+"""The numbers that compiled code is told about a picture: which place of its table holds what."""
+
+from __future__ import annotations
+
+# Places in the table of a run, all int64; steps are in bytes, lengths in pixels unless said.
+(
+    SRC_ROW,  # from one picture row to the next
+    SRC_PIXEL,
+    SRC_CHANNEL,
+    SRC_SIZE,  # bytes of one number of the picture
+    CHANNELS,
+    WIDTH,  # of the picture
+    PAD_LEFT,  # border pixels before it
+    MAPPED_ROWS,  # rows of the picture with its border
+    OUT_WIDTH,
+    STEP_Y,  # stride
+    STEP_X,
+    EXTENT_Y,  # of the kernel, gaps of dilation counted
+    EXTENT_X,
+    DST_ROW,
+    DST_KERNEL,  # from one kernel's result to the next
+    DST_SIZE,
+    TILE_HEIGHT,  # output rows
+    TILE_WIDTH,  # output pixels
+    KERNELS,
+    STREAM,  # 1: results are written past the caches
+    PLAIN,  # 1: sums are results as they are, and may be written at once
+    SCRATCH_ROW,  # of the tile with its border
+    SUMS_ROW,  # of the sums
+    SUMS_AT,  # where the sums begin in the scratch memory
+    MIDDLE_ROW,  # of the rows between the vertical and the horizontal pass
+    MIDDLE_AT,
+    MIDDLE_TERM,  # from one term's rows to the next
+    COLUMN_AT,  # where window sums of one block column are made
+    LINE_AT,  # where window sums of one row are made
+    TAP_STEP,  # from one tap to its right neighbour
+    LENGTH,
+) = range(31)
+
+# How the vertical pass of a term, or a whole kernel, adds its taps.
+DENSE, TAPS, RUNS = range(3)

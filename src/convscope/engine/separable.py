@@ -1,0 +1,206 @@
+"""Separable and low-rank: a sum of terms, each a vertical pass followed by a horizontal one.
+
+One term is a separable kernel; several are a low-rank one. A factor made of a few constant runs
+adds them by window sums (`box`), any other adds its taps.
+
+Error: a cell is within (kh + kw + terms)·u of Σ over the terms of Σ|column·row·pixel|, which for one
+term is Σ|weight·pixel|; a plan takes several terms only where that sum stays small.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convscope.engine.box import column_runs, row_runs
+from convscope.engine.compiling import compiled
+from convscope.engine.direct import dense_rows, tap_rows
+from convscope.engine.layout import (
+    CHANNELS,
+    COLUMN_AT,
+    DENSE,
+    DST_KERNEL,
+    DST_ROW,
+    DST_SIZE,
+    EXTENT_X,
+    EXTENT_Y,
+    KERNELS,
+    LINE_AT,
+    MIDDLE_AT,
+    MIDDLE_ROW,
+    MIDDLE_TERM,
+    OUT_WIDTH,
+    PLAIN,
+    RUNS,
+    SCRATCH_ROW,
+    STEP_X,
+    STEP_Y,
+    STREAM,
+    SUMS_AT,
+    SUMS_ROW,
+    TAP_STEP,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+)
+from convscope.engine.simd import BLOCK_BYTES, fence, finish_row
+from convscope.engine.tiles import aligned_shift, load_tile, write_sums
+
+
+@compiled
+def vertical_pass(
+    work: Any,
+    g: Any,
+    term: Any,
+    table: Any,
+    runs: Any,
+    weights: int,
+    offsets: int,
+    tile: int,
+    scratch: int,
+    out: int,
+    height: int,
+    blocks: int,
+    size: int,
+) -> None:
+    """The column of a term over a loaded tile: `height` rows as wide as the tile."""
+    kind, rows = term[0], term[1]
+    step = g[STEP_Y] * g[SCRATCH_ROW]
+    if kind == RUNS:
+        column_runs(
+            work, tile, g[SCRATCH_ROW], runs, table[term[4] :], term[5], term[3],
+            scratch + g[COLUMN_AT], out, g[MIDDLE_ROW], height, blocks,
+        )  # fmt: skip
+        return
+    for y in range(0, height, rows):
+        src = tile + y * step
+        place = out + y * g[MIDDLE_ROW]
+        if kind == DENSE:
+            dense_rows(
+                work,
+                rows,
+                src,
+                step,
+                weights + term[4] * size,
+                term[2],
+                1,
+                0,
+                place,
+                g[MIDDLE_ROW],
+                blocks,
+                0,
+            )
+        else:
+            tap_rows(
+                work, src, step, offsets + term[5] * 8, weights + term[4] * size, term[3],
+                place, g[MIDDLE_ROW], blocks, 0,
+            )  # fmt: skip
+
+
+@compiled
+def horizontal_pass(
+    work: Any,
+    result: Any,
+    g: Any,
+    entry: Any,
+    terms: Any,
+    table: Any,
+    runs: Any,
+    factor: Any,
+    weights: int,
+    offsets: int,
+    scratch: int,
+    dst: int,
+    height: int,
+    width: int,
+    size: int,
+) -> None:
+    """The rows of all terms of one kernel over the vertical results, and the results written."""
+    count = ((width - 1) * g[STEP_X] + 1) * g[CHANNELS]
+    blocks = (count * size + BLOCK_BYTES - 1) // BLOCK_BYTES
+    sums = scratch + g[SUMS_AT]
+    middle = scratch + g[MIDDLE_AT]
+    taps = entry[3]
+    all_taps = taps > 0 and entry[4] == 0
+    for y in range(0, height, 2):
+        src = middle + y * g[MIDDLE_ROW]
+        out = dst + y * g[DST_ROW]
+        straight = 0
+        if g[PLAIN] == 1 and all_taps and y + 2 <= height:
+            straight = count * size // BLOCK_BYTES
+        shift = straight * BLOCK_BYTES
+        if taps > 0:
+            where, numbers = offsets + entry[2] * 8, weights + entry[5] * size
+            if straight:
+                tap_rows(work, src, g[MIDDLE_ROW], where, numbers, taps, out, g[DST_ROW], straight, g[STREAM])
+            tap_rows(
+                work, src + shift, g[MIDDLE_ROW], where, numbers, taps,
+                sums + shift, g[SUMS_ROW], blocks - straight, 0,
+            )  # fmt: skip
+        for r in range(min(2, height - y)):
+            line = sums + r * g[SUMS_ROW]
+            place = out + r * g[DST_ROW]
+            fresh = 0 if taps > 0 else 1
+            for t in range(entry[0], entry[0] + entry[1]):
+                if terms[t][6] == RUNS:
+                    row_runs(
+                        work, src + r * g[MIDDLE_ROW] + (t - entry[0]) * g[MIDDLE_TERM], g[TAP_STEP],
+                        runs, table[terms[t][9] :], terms[t][8], terms[t][7],
+                        scratch + g[LINE_AT], line, blocks, fresh,
+                    )  # fmt: skip
+                    fresh = 0
+            if straight:
+                rest = count - shift // size
+                if rest:
+                    finish_row(work, result, line + shift, place + shift, rest, factor, entry[6], 0)
+            else:
+                write_sums(work, result, g, line, place, width, factor, entry[6], size)
+
+
+@compiled
+def separable_tiles(
+    source: Any,
+    work: Any,
+    result: Any,
+    g: Any,
+    kernels: Any,
+    terms: Any,
+    factors: Any,
+    table: Any,
+    runs: Any,
+    row_map: Any,
+    column_map: Any,
+    fill: Any,
+    src: int,
+    dst: int,
+    scratch: int,
+    begin: int,
+    end: int,
+    size: int,
+) -> None:
+    """Output rows `begin` to `end` of every kernel, tile by tile."""
+    weights = table.ctypes.data
+    offsets = runs.ctypes.data
+    for top in range(begin, end, g[TILE_HEIGHT]):
+        height = min(g[TILE_HEIGHT], end - top)
+        for left in range(0, g[OUT_WIDTH], g[TILE_WIDTH]):
+            width = min(g[TILE_WIDTH], g[OUT_WIDTH] - left)
+            columns = (width - 1) * g[STEP_X] + g[EXTENT_X]
+            tile = scratch + aligned_shift(g, left * g[STEP_X], size)
+            load_tile(
+                source, work, g, row_map, column_map, fill, src, tile,
+                top * g[STEP_Y], (height - 1) * g[STEP_Y] + g[EXTENT_Y],
+                left * g[STEP_X], columns, size,
+            )  # fmt: skip
+            blocks = (columns * g[CHANNELS] * size + BLOCK_BYTES - 1) // BLOCK_BYTES
+            for k in range(g[KERNELS]):
+                entry = kernels[k]
+                for t in range(entry[1]):
+                    vertical_pass(
+                        work, g, terms[entry[0] + t], table, runs, weights, offsets, tile, scratch,
+                        scratch + g[MIDDLE_AT] + t * g[MIDDLE_TERM], height, blocks, size,
+                    )  # fmt: skip
+                place = dst + k * g[DST_KERNEL] + top * g[DST_ROW] + left * g[CHANNELS] * g[DST_SIZE]
+                horizontal_pass(
+                    work, result, g, entry, terms, table, runs, factors[k], weights, offsets,
+                    scratch, place, height, width, size,
+                )  # fmt: skip
+    fence()
