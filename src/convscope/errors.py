@@ -1,4 +1,4 @@
-"""The errors convscope raises, and the one way to suggest a nearest known name.
+"""The errors convscope raises, and the two ways to a helpful one: nearest known names, tables on types.
 
 Every message says what is wrong, what was given, what is allowed and where. A user's
 mistake is always a `ConvscopeError`; any other exception that escapes is a defect.
@@ -7,7 +7,10 @@ mistake is always a `ConvscopeError`; any other exception that escapes is a defe
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+Rule = TypeVar("Rule")
 
 
 class ConvscopeError(Exception):
@@ -65,3 +68,24 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return f"{hint}known: {', '.join(names)}"
+
+
+def rule_for(table: Mapping[type[Any], Rule], thing: object, doing: str) -> Rule:
+    """The entry of a table on types for this thing; what is not in it is refused with what is.
+
+    Args:
+        table: from type to rule.
+        thing: what a rule is wanted for.
+        doing: what the rule does, with ``{}`` for the type: ``"writes a {} as HTML"``.
+
+    Raises:
+        UnsupportedError: no entry for the thing's type.
+
+    >>> rule_for({int: abs}, -3, "measures a {}")(-3)
+    3
+    """
+    rule = table.get(type(thing))
+    if rule is None:
+        known = ", ".join(kind.__name__ for kind in table)
+        raise UnsupportedError(f"no rule {doing.format(type(thing).__name__)}; known: {known}")
+    return rule

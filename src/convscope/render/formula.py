@@ -20,7 +20,7 @@ from convscope.core.expression import (
     precedence,
 )
 from convscope.core.number import Symbolic
-from convscope.errors import UnsupportedError
+from convscope.errors import rule_for
 from convscope.render.numbers import Ratio, is_letter_like, is_rounded, number_form
 
 
@@ -41,12 +41,7 @@ class Writer:
     def write(self, node: Expression) -> str:
         """The formula in this dialect."""
         opened = open_number(node)
-        try:
-            rule = self.table[type(opened)]
-        except KeyError:
-            known = ", ".join(kind.__name__ for kind in self.table)
-            raise UnsupportedError(f"no rule writes a {type(node).__name__}; known: {known}") from None
-        return rule(self, opened)
+        return rule_for(self.table, opened, "writes a {}")(self, opened)
 
     def place(self, node: Expression, tightness: int) -> str:
         """The formula, in parentheses when it binds less tightly than its place asks for."""

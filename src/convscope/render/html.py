@@ -40,7 +40,7 @@ from convscope.core.document import (
     Table,
     Text,
 )
-from convscope.errors import UnsupportedError
+from convscope.errors import rule_for
 from convscope.render import mathml
 from convscope.render.formula import Writer
 from convscope.render.grid import GridCell, hidden_words, lay_out
@@ -254,12 +254,7 @@ def _blocks(place: Place, blocks: tuple[Block, ...]) -> str:
 
 
 def _block(place: Place, block: Block) -> str:
-    try:
-        rule = RULES[type(block)]
-    except KeyError:
-        known = ", ".join(kind.__name__ for kind in RULES)
-        raise UnsupportedError(f"no rule writes a {type(block).__name__} as HTML; known: {known}") from None
-    return rule(place, block)
+    return rule_for(RULES, block, "writes a {} as HTML")(place, block)
 
 
 def _section(place: Place, block: Section) -> str:

@@ -32,7 +32,7 @@ from convscope.core.document import (
     Table,
     Text,
 )
-from convscope.errors import UnsupportedError
+from convscope.errors import rule_for
 from convscope.render.columns import columns_words, cut_columns
 from convscope.render.formula import Writer
 from convscope.render.grid import Grid, hidden_words, lay_out
@@ -156,12 +156,7 @@ def to_latex(document: Document, *, digits: int) -> str:
 
 
 def _written(page: Page, block: Block | None) -> str:
-    try:
-        rule = LATEX[type(block)]
-    except KeyError:
-        known = ", ".join(kind.__name__ for kind in LATEX)
-        raise UnsupportedError(f"no rule writes a {type(block).__name__}; known: {known}") from None
-    return rule(page, block)
+    return rule_for(LATEX, block, "writes a {}")(page, block)
 
 
 def _inline(page: Page, content: Text) -> str:

@@ -37,7 +37,7 @@ from convscope.core.document import (
     Table,
     Text,
 )
-from convscope.errors import UnsupportedError
+from convscope.errors import rule_for
 from convscope.render.formula import Writer
 from convscope.render.grid import hidden_words
 from convscope.render.latex_math import LINE_END, display, mathjax_writer
@@ -86,12 +86,7 @@ def to_fragment(document: Document, *, digits: int) -> str:
 
 
 def _written(page: Page, block: Block) -> str:
-    try:
-        rule = FRAGMENT[type(block)]
-    except KeyError:
-        known = ", ".join(kind.__name__ for kind in FRAGMENT)
-        raise UnsupportedError(f"no rule writes a {type(block).__name__}; known: {known}") from None
-    return rule(page, block)
+    return rule_for(FRAGMENT, block, "writes a {}")(page, block)
 
 
 def _words(text: str) -> str:

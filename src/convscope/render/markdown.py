@@ -39,7 +39,7 @@ from convscope.core.document import (
     Text,
 )
 from convscope.core.expression import Expression, Number, Sizes
-from convscope.errors import UnsupportedError
+from convscope.errors import rule_for
 from convscope.render import text_math
 from convscope.render.formula import Writer, open_number
 from convscope.render.grid import hidden_words
@@ -131,12 +131,7 @@ def to_markdown(document: Document, *, digits: int) -> str:
 
 
 def _written(page: Page, block: Block) -> str:
-    try:
-        rule = MARKDOWN[type(block)]
-    except KeyError:
-        known = ", ".join(kind.__name__ for kind in MARKDOWN)
-        raise UnsupportedError(f"no rule writes a {type(block).__name__}; known: {known}") from None
-    return rule(page, block)
+    return rule_for(MARKDOWN, block, "writes a {}")(page, block)
 
 
 def _inline(page: Page, content: Text) -> str:

@@ -40,7 +40,7 @@ from convscope.core.document import (
     Table,
     Text,
 )
-from convscope.errors import MissingExtraError, UnsupportedError
+from convscope.errors import MissingExtraError, rule_for
 from convscope.render import typst_math
 from convscope.render.formula import Writer
 from convscope.render.grid import GridCell, hidden_words, lay_out, window_boxes
@@ -195,12 +195,7 @@ def leads_on(block: Block, after: Block | None) -> bool:
 
 
 def _block(place: Place, block: Block) -> str:
-    try:
-        rule = RULES[type(block)]
-    except KeyError:
-        known = ", ".join(kind.__name__ for kind in RULES)
-        raise UnsupportedError(f"no rule writes a {type(block).__name__} for PDF; known: {known}") from None
-    return f"{rule(place, block)}\n\n"
+    return f"{rule_for(RULES, block, 'writes a {} for PDF')(place, block)}\n\n"
 
 
 def _section(place: Place, block: Section) -> str:

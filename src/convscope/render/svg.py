@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from convscope.core.drawing import Drawing, Label, Part, Point, Polygon, Role, Stroke
-from convscope.errors import UnsupportedError
+from convscope.errors import rule_for
 from convscope.render.literal import visible_line
 
 NAMESPACE = "http://www.w3.org/2000/svg"
@@ -90,12 +90,7 @@ STYLE = _style()
 
 
 def _add(parent: ET.Element, shape: object) -> None:
-    try:
-        rule = RULES[type(shape)]
-    except KeyError:
-        known = ", ".join(kind.__name__ for kind in RULES)
-        raise UnsupportedError(f"no rule draws a {type(shape).__name__} as SVG; known: {known}") from None
-    rule(parent, shape)
+    rule_for(RULES, shape, "draws a {} as SVG")(parent, shape)
 
 
 def _part(parent: ET.Element, part: Part) -> None:

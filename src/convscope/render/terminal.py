@@ -41,7 +41,7 @@ from convscope.core.document import (
     Text,
 )
 from convscope.core.expression import Relation
-from convscope.errors import UnsupportedError
+from convscope.errors import rule_for
 from convscope.render.ascii_signs import in_plain_signs
 from convscope.render.formula import Writer, chain
 from convscope.render.grid import hidden_words
@@ -160,12 +160,7 @@ CLOSE = {
 
 
 def _drawn(page: Page, block: Block | None) -> RenderableType:
-    try:
-        rule = TERMINAL[type(block)]
-    except KeyError:
-        known = ", ".join(kind.__name__ for kind in TERMINAL)
-        raise UnsupportedError(f"no rule draws a {type(block).__name__}; known: {known}") from None
-    return rule(page, block)
+    return rule_for(TERMINAL, block, "draws a {}")(page, block)
 
 
 def _inline(page: Page, content: Text, style: str = "") -> Line:
