@@ -1,4 +1,4 @@
-"""Puts into the README what its commands print now, and draws its pictures: a cell, a page."""
+"""Puts into the README and the manuals what commands print now, and draws the pictures they show."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def page_of_the_hand_out() -> bytes:
 
 
 def with_outputs(readme: str) -> str:
-    """The README with each ``$ convscope …`` of its console blocks followed by what it prints."""
+    """The text with each ``$ convscope …`` of its console blocks followed by what it prints."""
 
     def refreshed(block: re.Match[str]) -> str:
         commands = re.findall(r"^\$ convscope (.*)$", block[1], flags=re.MULTILINE)
@@ -80,4 +80,6 @@ if __name__ == "__main__":
     pictures = Path("docs/pictures")
     write_whole(pictures / "cell.svg", cell_on_the_terminal())
     write_whole(pictures / "hand-out.png", page_of_the_hand_out())
-    write_whole(Path("README.md"), with_outputs(Path("README.md").read_text(encoding="utf-8")))
+    cs.network("examples/alexnet.txt").draw().save(pictures / "alexnet.svg")
+    for shown in (Path("README.md"), Path("docs/networks.md")):
+        write_whole(shown, with_outputs(shown.read_text(encoding="utf-8")))

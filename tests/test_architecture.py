@@ -60,8 +60,8 @@ LIBRARIES: dict[str, set[str]] = {
         "tifffile",
         "PIL",
     },
-    "importers": {"numpy", "onnx", "torch", "keras"},
-    "problems": {"numpy", "yaml", "PIL"},
+    "importers": {"numpy", "onnx", "google", "torch", "keras", "PIL"},  # google: protobuf, which onnx brings
+    "problems": {"numpy", "yaml"},
     "cli": {"click", "rich", "numpy", "PIL"},
     "errors": set(),
     "show": set(),

@@ -65,10 +65,14 @@ if TYPE_CHECKING:
     from convscope.errors import UnsupportedError as UnsupportedError
     from convscope.importers import layer as layer
     from convscope.importers import network as network
+    from convscope.importers.picture import Photograph as Photograph
+    from convscope.importers.picture import read_picture as read_picture
     from convscope.problems import ProblemSet as ProblemSet
     from convscope.problems import SolvedSet as SolvedSet
     from convscope.problems import load_problems as load_problems
+    from convscope.rules.inverse import find_sizes as find_sizes
     from convscope.rules.network import Network as Network
+    from convscope.rules.padding_solver import find_padding as find_padding
     from convscope.rules.shape import output_size as output_size
     from convscope.worked.solution import Solution as Solution
     from convscope.worked.solution import solve as solve
@@ -97,8 +101,11 @@ _HOMES = {
     "engine.plan": ("Plan",),
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
     "importers": ("layer", "network"),
+    "importers.picture": ("Photograph", "read_picture"),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
+    "rules.inverse": ("find_sizes",),
     "rules.network": ("Network",),
+    "rules.padding_solver": ("find_padding",),
     "rules.shape": ("output_size",),
     "worked.solution": ("Solution", "solve"),
 }  # fmt: skip

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from convscope.core.document import Document
+    from convscope.core.drawing import Drawing
 
 DEFAULT_DIGITS = 4
 
@@ -73,3 +74,27 @@ class Showable(ABC):
         from convscope.render.latex import to_fragment
 
         return to_fragment(self.document(), digits=DEFAULT_DIGITS)
+
+
+class Drawn(Showable):
+    """A result that is a drawing: shown as SVG in a notebook, and written as a file of its own."""
+
+    drawing: Drawing
+
+    @property
+    def svg(self) -> str:
+        """The drawing as the content of an SVG file."""
+        from convscope.render.svg import to_svg
+
+        return to_svg(self.drawing)
+
+    def save(self, path: str | PathLike[str], digits: int = DEFAULT_DIGITS) -> Path:
+        """Write the drawing as SVG, or as the document that another suffix names."""
+        from convscope.render.files import write_whole
+
+        if Path(path).suffix.lower() == ".svg":
+            return write_whole(Path(path), self.svg)
+        return super().save(path, digits)
+
+    def _repr_svg_(self) -> str:
+        return self.svg

@@ -140,16 +140,17 @@ def test_every_layer_is_in_the_list():
     assert kinds == known
 
 
+pairs = st.tuples(st.integers(0, 2), st.integers(0, 2))
+
+
 @few
 @given(
     stride=st.integers(1, 3) | st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    padding=st.integers(0, 2) | st.tuples(st.integers(0, 2), st.integers(0, 2))
-    | st.tuples(st.tuples(st.integers(0, 2), st.integers(0, 2)), st.tuples(st.integers(0, 2), st.integers(0, 2)))
-    | st.sampled_from(["same", "valid"]),
+    padding=st.integers(0, 2) | pairs | st.tuples(pairs, pairs) | st.sampled_from(["same", "valid"]),
     dilation=st.integers(1, 3) | st.tuples(st.integers(1, 3), st.integers(1, 3)),
     size=st.integers(3, 4) | st.tuples(st.integers(3, 4), st.integers(3, 4)),
     flip=st.booleans(),
-)  # fmt: skip
+)
 def test_reprs_of_many_options(stride, padding, dilation, size, flip):
     layers = [
         cs.Conv(W, None, stride, padding, dilation, flip=flip),

@@ -13,6 +13,7 @@ from convscope.core.document import (
     Code,
     CodeBlock,
     Document,
+    Explained,
     Figure,
     Finding,
     Formula,
@@ -23,11 +24,14 @@ from convscope.core.document import (
     MatrixView,
     Paragraph,
     Picture,
+    Plan,
     Section,
+    Share,
     Strong,
     Table,
     text,
 )
+from convscope.core.drawing import Drawing, Label, Part, Polygon, Stroke
 from convscope.core.expression import (
     Absolute,
     Call,
@@ -238,8 +242,17 @@ def pictures() -> tuple[Block, ...]:
     )
 
 
+def drawing() -> Drawing:
+    """A drawing with every shape, hostile words in each that has words."""
+    box = Polygon(((10, 10), (50, 10), (50, 60)), "front")
+    line = Stroke(((60, 20), (90, 20), (150, 70)), "link", arrow=True, smooth=True)
+    shapes = (Part(SHORT_HOSTILE, (box, Label((60, 60), SHORT_HOSTILE))), line)
+    return Drawing(200, 100, shapes, f"Drawing of {SHORT_HOSTILE}", SHORT_HOSTILE)
+
+
 def sentences() -> tuple[Block, ...]:
     """Paragraphs, lists, tables, findings and code, hostile text in each place that takes text."""
+    why = Explained(text("9 of ", 10), text("because ", Code(SHORT_HOSTILE)))
     table = Table(
         (text("layer"), text("size ", Symbol("n")), text("MACs | FLOPs")),
         (
@@ -259,6 +272,15 @@ def sentences() -> tuple[Block, ...]:
         ),
         table,
         Table((text("only heads"),), ()),
+        Table(
+            (text("in words"), text("share")),
+            (
+                ((why,), (Share(Fraction(9, 10)),)),
+                (text(SHORT_HOSTILE), (Share(Fraction(1, 10**6)),)),
+            ),
+            sortable=True,
+        ),
+        Plan(drawing(), text("a drawing of ", Code(SHORT_HOSTILE))),
         Listing((text("first"), text("second ", Code("x"))), ordered=True),
         Listing((text("a point"), text("another"))),
         CodeBlock("conv1: conv 11x11, 96\n\tstride 4 ``` </code>\n\\end{verbatim} \x1b[1m", "text"),

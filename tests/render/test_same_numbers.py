@@ -50,16 +50,17 @@ def in_latex(shown: Document, digits: int) -> str:
         r"\\color\{muted\}columns \d+ to \d+",
         r"\\setlength\{\\\w+\}\{0pt\}",
         r"kern0pt",
+        r"\\shareofwhole\{[\d.]+\}",
     )
     return re.sub("|".join(layout), "", body)
 
 
 def in_fragment(shown: Document, digits: int) -> str:
-    return to_fragment(shown, digits=digits).replace("[4pt]", "")
+    return to_fragment(shown, digits=digits).replace("[4pt]", "").replace(r"}\text{.}\mathrm{", ".")
 
 
 def in_html(shown: Document, digits: int) -> str:
-    layout = r'<(style|head)\b.*?</\1>|<div class="key">.*?</div>'
+    layout = r'<(style|head|script|svg)\b.*?</\1>|<div class="key">.*?</div>|<span class="because".*?</span>'
     page = re.sub(layout, "", to_html(shown, digits=digits), flags=re.DOTALL)
     return html.unescape(re.sub(r"<[^>]*>", " ", page))
 
@@ -67,6 +68,7 @@ def in_html(shown: Document, digits: int) -> str:
 def in_typst(shown: Document, digits: int) -> str:
     preamble = resources.files("convscope.render").joinpath("page.typ").read_text(encoding="utf-8")
     places = r"windows: \((?:\([\d, ]+\),?\s*)*\)"
+    places += r"|#share\([\d.]+|#plan\(.*?\n"
     return re.sub(places, "", to_typst(shown, digits=digits).removeprefix(preamble))
 
 

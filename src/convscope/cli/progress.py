@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -48,3 +49,41 @@ class ProgressBar:
         task = progress.add_task(self._what, total=total)
         progress.start()
         return progress, task
+
+
+class Waiting:
+    """A sign of life for work that cannot say how far it is: it shows itself after a while."""
+
+    def __init__(self, what: str, patience: float = PATIENCE) -> None:
+        self._what = what
+        self._timer = threading.Timer(patience, self._begin)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._sign: Progress | None = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._is_over = True
+            if self._sign is not None:
+                self._sign.stop()
+
+    def _begin(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        with self._lock:
+            if self._is_over:  # the work ended while Rich was loaded
+                return
+            columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+            self._sign = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._sign.add_task(self._what, total=None)
+            self._sign.start()

@@ -31,8 +31,8 @@ from convscope.errors import InputError, ShapeError
 Integers: TypeAlias = npt.NDArray[Any]  # int64, or object holding Python integers
 
 INT64_LIMIT = 2**63 - 1
-# Beyond this many cells a single value would take gigabytes; refused before memory is asked for.
-MAX_CELLS = 2**28
+# Half a gigabyte of integers; more is refused before memory is asked for.
+MAX_CELLS = 2**26
 GCD_PIECE = 4096
 # An array on its own is shown up to so many cells; the weights of a layer are written out up to more.
 MOST_SHOWN = 400

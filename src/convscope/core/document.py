@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from convscope.core.drawing import Drawing
 from convscope.core.expression import Expression, Number
 from convscope.core.number import Exact
 
@@ -35,7 +36,25 @@ class Strong:
     text: str
 
 
-Inline: TypeAlias = str | Code | Strong | Expression
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a whole, from 0 to 1, shown as a bar with its percentage."""
+
+    part: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Words that have an explanation, shown on a page when they are pointed at or reached by keyboard.
+
+    Other forms show the words alone; a document says the explanation elsewhere too.
+    """
+
+    content: Text
+    explanation: Text
+
+
+Inline: TypeAlias = str | Code | Strong | Share | Explained | Expression
 Text: TypeAlias = tuple[Inline, ...]
 
 
@@ -51,7 +70,7 @@ def text(*parts: Inline | int | Exact) -> Text:
 def _inline(part: Inline | int | Exact) -> Inline:
     if isinstance(part, int):
         return Number(Fraction(part))
-    if isinstance(part, str | Code | Strong | Expression):
+    if isinstance(part, str | Code | Strong | Share | Explained | Expression):
         return part
     return Number(part)
 
@@ -120,12 +139,16 @@ class MatrixRow:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells under column heads. `align` has one of l, r, c for each column."""
+    """Rows of cells under column heads. `align` has one of l, r, c for each column.
+
+    The rows of a `sortable` table can be put in another order where the form allows it.
+    """
 
     columns: tuple[Text, ...]
     rows: tuple[tuple[Text, ...], ...]
     align: str = ""
     caption: Text = ()
+    sortable: bool = False
 
     def alignments(self) -> str:
         """One letter a column; left where nothing was said."""
@@ -166,6 +189,14 @@ class Figure:
     caption: Text = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A drawing made of lines; a form without drawings shows the words that stand for it."""
+
+    drawing: Drawing
+    caption: Text = ()
+
+
 FindingKind: TypeAlias = Literal["right", "wrong", "warning", "note", "result"]
 
 
@@ -203,6 +234,7 @@ Block: TypeAlias = (
     | Listing
     | CodeBlock
     | Figure
+    | Plan
     | Finding
     | Hidden
     | Section

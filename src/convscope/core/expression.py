@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
-from convscope.core.number import Exact
+from convscope.core.number import Exact, Symbolic
 
 
 class Expression:
@@ -195,6 +195,8 @@ def as_expression(value: Operand) -> Expression:
     """`value` as a node: expressions as they are, numbers as `Number`, symbolic values as their formula."""
     if isinstance(value, Expression):
         return value
+    if isinstance(value, Symbolic) and value.is_formula:
+        return value.expression
     return Number(Fraction(value) if isinstance(value, int) else value)
 
 

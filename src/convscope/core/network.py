@@ -7,12 +7,15 @@ exist, nothing reads itself. Its nodes are in an order in which each comes after
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
 
 from convscope.core.layer import Layer
+from convscope.core.operators import Source
+from convscope.core.size import Size, Variable
 from convscope.errors import ConvscopeError, InputError, ShapeError, nearest_name
 
 Shape: TypeAlias = tuple[int, ...]
@@ -30,25 +33,57 @@ SEARCHED_NAMES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What enters the network: a name, and the shape of one item without its batch axis."""
+    """What enters the network: a name, the shape of one item without its batch axis, and its dtype.
+
+    A length may be a letter, a `Size`, instead of a number; `batch` is the letter of the batch axis
+    where one was named.
+    """
 
     name: str
     shape: Shape
+    dtype: str = "float32"
+    batch: Size | None = None
 
     def __post_init__(self) -> None:
         check_name("input", self.name)
         shape = tuple(self.shape)
         if not 1 <= len(shape) <= MAX_AXES:
             raise ShapeError(f"input '{self.name}' has {len(shape)} axes; it may have 1 to {MAX_AXES}")
-        wrong = next((n for n in shape if isinstance(n, bool) or not isinstance(n, int)), None)
+        numbers = [n for n in shape if not isinstance(n, Size)]
+        wrong = next((n for n in numbers if isinstance(n, bool) or not isinstance(n, int)), None)
         if wrong is not None:
             raise ShapeError(f"input '{self.name}' has an axis of {wrong!r} cells; lengths are integers")
-        if not 1 <= min(shape) <= max(shape) <= MAX_LENGTH:
+        if numbers and not 1 <= min(numbers) <= max(numbers) <= MAX_LENGTH:
             raise ShapeError(
                 f"input '{self.name}' has axes of {'×'.join(map(str, shape))} cells; "
                 f"a length may be 1 to {MAX_LENGTH}"
             )
         object.__setattr__(self, "shape", shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """An array of numbers that is part of the network.
+
+    Attributes:
+        name: its own in the network; two nodes whose weights carry one name share the array, and it
+            is counted once.
+        shape: the lengths of its axes.
+        dtype: as NumPy names it: ``"float32"``.
+        trainable: False for frozen parameters.
+        is_parameter: False for buffers and constants, which are stored but not counted.
+    """
+
+    name: str
+    shape: Shape
+    dtype: str = "float32"
+    trainable: bool = True
+    is_parameter: bool = True
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +96,30 @@ class Node:
         inputs: the names of what it reads, in the order the layer takes them.
         source: where it was read from, such as "line 3"; may be empty, and does not count when
             networks are compared.
+        weights: the arrays it uses, where an importer saw them; None where they follow from the layer
+            and its input, as in a network written as text.
+        recorded: the output shape that an importer saw, without the batch axis, for a layer whose
+            shape no rule foretells; None where the rules do.
+        in_place: the output overwrites the first input, as in-place activations do.
+        dtype: of the output, as NumPy names it.
+        module: the class of the innermost PyTorch module it ran in, such as ``"Conv2d"``; empty for
+            networks of other sources. Some published counters see modules and no functions.
     """
 
     name: str
     layer: Layer
     inputs: tuple[str, ...]
     source: str = field(default="", compare=False)
+    weights: tuple[Weight, ...] | None = None
+    recorded: Shape | None = None
+    in_place: bool = field(default=False, compare=False)
+    dtype: str = "float32"
+    module: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         check_name("layer", self.name)
         object.__setattr__(self, "inputs", tuple(self.inputs))
-        if not self.inputs:
+        if not self.inputs and not isinstance(self.layer, Source):
             raise self.failed(InputError("it reads nothing"))
 
     def failed(self, error: ConvscopeError) -> ConvscopeError:
@@ -132,6 +180,13 @@ class Graph:
         for name in self.outputs:
             if name not in known:
                 raise InputError(f"the output '{name}' is not there; {hint(name, known)}")
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The letters among the lengths of the inputs, in the order of the axes, a batch's first."""
+        sizes = (n for entry in self.inputs for n in (entry.batch, *entry.shape))
+        found = (variable for n in sizes if isinstance(n, Size) for variable in n.variables)
+        return tuple(dict.fromkeys(found))
 
     @property
     def is_chain(self) -> bool:

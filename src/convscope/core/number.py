@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Rational
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,9 @@ class Symbolic(ABC):
     """An exact number that is not kept as a ratio: irrational, or holding letters."""
 
     __slots__ = ()
+
+    # True for values that stand in a formula as their own formula, not as one number.
+    is_formula: ClassVar[bool] = False
 
     @property
     @abstractmethod

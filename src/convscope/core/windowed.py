@@ -43,6 +43,8 @@ class Windowed(Layer):
         Raises:
             ShapeError: the layer was built for another rank.
         """
+        if self.rank == rank:
+            return self  # every option has one entry an axis already
         fields = with_rank(self, rank, self.per_axis)
         copy: Self = replaced(self, **fields, rank=rank)
         return copy
@@ -55,6 +57,11 @@ class Windowed(Layer):
         dilation: Axes,
         **more_axes: tuple[int, ...],
     ) -> None:
+        key = _window_key(kernel_size, stride, padding, dilation, more_axes)
+        known = None if key is None else _known_windows.get(key)
+        if known is not None:
+            self._set(**known)
+            return
         size = option_axes(self, "kernel_size", kernel_size, least=1)
         step = size if stride is None else option_axes(self, "stride", stride, least=1)
         pad = option_padding(self, padding)
@@ -79,6 +86,24 @@ class Windowed(Layer):
                 for name, value in options.items()
             }
         self._set(**options, rank=rank)
+        if key is not None and len(_known_windows) < MAX_KNOWN:
+            _known_windows[key] = {**options, "rank": rank}
+
+
+# Deep networks say the same few windows again and again: they are normalised once.
+MAX_KNOWN = 10_000
+_known_windows: dict[tuple[object, ...], dict[str, Any]] = {}
+
+
+def _window_key(*options: object) -> tuple[object, ...] | None:
+    """The options where they are plain integers, or tuples of such, which mean the same in every layer."""
+    *plain, more = options
+    key = (*plain, *more.items()) if isinstance(more, dict) else ()  # names with their entries
+    for option in plain:
+        entries = option if type(option) is tuple else (option,)
+        if any(type(entry) is not int and entry is not None for entry in entries):
+            return None  # True equals 1 and must not be taken for it
+    return key
 
 
 def window_extent(size: int, dilation: int) -> int:

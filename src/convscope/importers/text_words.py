@@ -13,6 +13,7 @@ from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.layer import Layer, PaddingLike
 from convscope.core.network import Shape
 from convscope.core.number import parse_number
+from convscope.core.operators import Elementwise, Norm
 from convscope.core.pooling import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -22,6 +23,7 @@ from convscope.core.pooling import (
     LpPool,
     MaxPool,
 )
+from convscope.core.size import LARGEST, Length, Size, Variable
 from convscope.core.structural import Add, BatchNorm, Concat, Flatten, Linear, Pad, Upsample
 from convscope.core.windowed import PADDING_MODES
 from convscope.errors import InputError
@@ -47,18 +49,62 @@ class Kind:
         read: the value that a written word stands for, or an `InputError`.
         words: where only certain words are meant, those words; such an option needs no name.
         is_flag: an option that is its own value: ``ceil``, ``no bias``.
+        starts: a pattern of how a value may begin that stands without its option's name.
     """
 
     told: str
     read: Callable[[str], Any]
     words: tuple[str, ...] = ()
     is_flag: bool = False
+    starts: str = r"[-+.]?[0-9(]"
 
 
 def _read_lengths(word: str) -> Shape:
     if not _AXES.match(word):
         raise InputError("not a size")
     return tuple(int(entry) for entry in re.split(CROSS, word))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What an ``input`` line says: the lengths of one item, and the letter of the batch axis, if written."""
+
+    shape: tuple[Length, ...]
+    batch: Size | None = None
+
+
+_LENGTH = re.compile(
+    rf"(?P<number>{INTEGER})|(?P<letter>[a-z])?(?:\[(?P<least>{INTEGER})\.\.(?P<most>{INTEGER})\])?"
+)
+# The letters of the spatial axes, by how many there are; a range without a letter gets its axis's.
+_LETTERS: dict[int, tuple[str, ...]] = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
+_BATCH = "n"
+
+
+def _read_entry(word: str) -> Entry:
+    """``3x227x227``, ``3xHxW``, ``Nx3x[224..512]xW``: the letter N in front is the batch."""
+    found = [_LENGTH.fullmatch(part) for part in re.split(CROSS, word)]
+    if not all(found):
+        raise InputError("not a size")
+    parts = [part.groupdict() for part in found if part is not None]
+    batch = _letter(parts.pop(0), "N") if parts[0]["letter"] == _BATCH and len(parts) > 1 else None
+    names = ("", *_LETTERS.get(len(parts) - 1, ()))
+    if any(part["number"] is None for part in parts) and (len(names) < len(parts) or not parts[0]["number"]):
+        raise InputError("letters stand for 1 to 3 spatial axes")
+    shape = (
+        int(part["number"]) if part["number"] else _letter(part, name)
+        for part, name in zip(parts, names if len(names) == len(parts) else [""] * len(parts), strict=True)
+    )
+    return Entry(tuple(shape), batch)
+
+
+def _letter(part: dict[str, str | None], name: str) -> Size:
+    letter = (part["letter"] or name).upper()
+    if letter not in "NDHWL" or (letter == "N") != (name == "N"):
+        raise InputError("not a letter of an axis")
+    if part["least"] is None and part["letter"] is None:
+        raise InputError("nothing is written")
+    return Variable(letter, int(part["least"] or 1), int(part["most"] or LARGEST)).size
 
 
 def _read_axes(word: str) -> int | Shape:
@@ -97,12 +143,18 @@ def _is_one_of(words: tuple[str, ...]) -> Kind:
     return Kind(" or ".join(f"`{word}`" for word in words), read, words)
 
 
-LENGTHS = Kind("lengths such as `3x227x227`", _read_lengths)
+LENGTHS = Kind(
+    "lengths such as `3x227x227`, letters `3xHxW`, `Nx3xHxW` or ranges `3x[224..512]x[224..512]`",
+    _read_entry,
+    starts=r"[0-9a-z\[]",
+)
 AXES = Kind("a number, or one an axis: `3`, `3x5`", _read_axes)
 COUNT = Kind("a whole number", _read_integer)
 PADDING = Kind("a number, one an axis, (before,after) pairs, `same` or `valid`", _read_padding)
 NUMBER = Kind("a number such as `0.1` or `1/3`", parse_number)
-FACTORS = Kind("a factor, or one an axis: `2`, `x2`, `1.5x2`", _read_factors)
+FACTORS = Kind(
+    "a factor, or one an axis: `2`, `x2`, `1.5x2`", _read_factors, starts=rf"[-+.]?[0-9(]|{CROSS}[0-9]"
+)
 FLAG = Kind("the word alone, or after `no`", bool, is_flag=True)
 
 
@@ -137,15 +189,16 @@ class Word:
         positional: how many.
         stem: what the automatic name of such a layer starts with.
         aliases: other words for the same.
-        fixed: options that have no word but always this value.
+        joins: it means nothing with fewer than two inputs.
     """
 
     name: str
-    build: Callable[..., Layer | Shape]
+    build: Callable[..., Layer | Entry]
     options: tuple[Option, ...] = ()
     positional: int = 0
     stem: str = ""
     aliases: tuple[str, ...] = ()
+    joins: bool = False
 
     @property
     def auto_name(self) -> str:
@@ -153,8 +206,21 @@ class Word:
         return self.stem or self.name
 
 
-def _input_shape(*, shape: Shape) -> Shape:
+def _input(*, shape: Entry) -> Entry:
     return shape
+
+
+def _norm_of(kind: str) -> Callable[..., Layer]:
+    def build(*, groups: int = 1) -> Layer:
+        if groups < 1:
+            raise InputError(f"groups={groups} is not allowed; groups may be 1 or more")
+        return Norm(kind, groups)
+
+    return build
+
+
+def _multiply() -> Layer:
+    return Elementwise("multiply")
 
 
 _KERNEL = Option("kernel", "kernel_size", AXES, required=True)
@@ -168,10 +234,11 @@ _CEIL = Option("ceil", "ceil_mode", FLAG)
 _MODE = Option("mode", "padding_mode", _is_one_of(PADDING_MODES))
 _VALUE = Option("value", "padding_value", NUMBER)
 _SIZE = Option("size", "output_size", AXES, required=True)
+_NORM_GROUPS = Option("groups", "groups", COUNT, required=True)
 _DIM = Option("dim", "dim", COUNT)
 
 _DEFINITIONS = (
-    Word("input", _input_shape, (Option("shape", "shape", LENGTHS, required=True),), 1),
+    Word("input", _input, (Option("shape", "shape", LENGTHS, required=True),), 1),
     Word("conv", Conv, (_KERNEL, _CHANNELS, _STRIDE, _PADDING, _DILATION, _GROUPS, _BIAS, _MODE, _VALUE), 2),
     Word(
         "convtranspose",
@@ -249,7 +316,13 @@ _DEFINITIONS = (
         aliases=("fc", "dense"),
     ),
     Word("batchnorm", BatchNorm, (Option("eps", "eps", NUMBER),), stem="norm", aliases=("bn",)),
+    Word("layernorm", _norm_of("layer"), stem="norm"),
+    Word("groupnorm", _norm_of("group"), (_NORM_GROUPS,), 1, stem="norm"),
+    Word("instancenorm", _norm_of("instance"), stem="norm"),
+    Word("rmsnorm", _norm_of("rms"), stem="norm"),
+    Word("localresponsenorm", _norm_of("local response"), stem="norm", aliases=("lrn",)),
     Word("add", Add),
+    Word("multiply", _multiply, aliases=("mul",), joins=True),
     Word("concat", Concat, (_DIM,), 1, aliases=("cat",)),
     Word(
         "upsample",

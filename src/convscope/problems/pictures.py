@@ -1,100 +1,17 @@
-"""Picture files read as exact 8-bit values, and exact values shown as pixels, with words that say how."""
+"""Exact values shown as pixels, with words that say how."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-import convscope as cs
-from convscope.problems.fields import shown
-
-MAX_PIXELS = 2**24
-MAX_FILE_BYTES = 2**26
-# Formats of pixels; nothing that runs a program (EPS) or draws by instructions (WMF).
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-ORIENTATION = 0x0112  # the EXIF tag (EXIF 2.32, section 4.6.4)
 BRIGHTEST = 255
 MIDDLE_GREY = 128
 
 Pixels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class Photograph:
-    """A picture read from a file: ``(H, W)`` grey or ``(H, W, 3)`` colour, and what was done to read it.
-
-    Attributes:
-        pixels: 8-bit values.
-        name: the path as it was written.
-        notes: sentences, each without its full stop: turned upright, laid on white.
-    """
-
-    pixels: Pixels
-    name: str
-    notes: tuple[str, ...] = ()
-
-    def channels(self) -> tuple[Pixels, ...]:
-        """The picture channel by channel, each ``(H, W)``."""
-        if self.pixels.ndim == 2:
-            return (self.pixels,)
-        return tuple(self.pixels[:, :, channel] for channel in range(self.pixels.shape[2]))
-
-
-def read_picture(path: Path, name: str) -> Photograph:
-    """Read a picture of 8-bit values, upright as its EXIF orientation says.
-
-    Raises:
-        InputError: not a picture that can be read, too large, or more than 8 bits a value.
-    """
-    from PIL import Image, ImageOps  # late: most problems have no picture
-
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise cs.InputError(f"'{shown(name)}' is larger than {MAX_FILE_BYTES} bytes")
-    notes: list[str] = []
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Pillow only warns of a picture that may be a bomb
-            with Image.open(path, formats=FORMATS) as opened:
-                width, height = opened.size
-                if width * height > MAX_PIXELS:
-                    raise cs.InputError(
-                        f"'{shown(name)}' has {width}×{height} pixels; up to {MAX_PIXELS} are read"
-                    )
-                if opened.getexif().get(ORIENTATION, 1) != 1:
-                    notes.append("turned upright as its EXIF orientation says")
-                pixels = _eight_bits(ImageOps.exif_transpose(opened), name, notes)
-    except cs.InputError:
-        raise
-    except (OSError, ValueError, SyntaxError, EOFError, Warning, Image.DecompressionBombError) as error:
-        raise cs.InputError(
-            f"'{shown(name)}' is not a picture that can be read: {shown(str(error))}"
-        ) from None
-    return Photograph(pixels, name, tuple(notes))
-
-
-def _eight_bits(picture: object, name: str, notes: list[str]) -> Pixels:
-    from PIL import Image
-
-    assert isinstance(picture, Image.Image)  # noqa: S101 - Pillow is imported late, so the type is
-    if picture.mode.startswith(("I", "F")):
-        raise cs.InputError(
-            f"'{shown(name)}' has more than 8 bits a value (mode {picture.mode}); "
-            "8-bit grey and colour pictures are read"
-        )
-    if picture.has_transparency_data:
-        with_alpha = picture.convert("RGBA")
-        if with_alpha.getchannel("A").getextrema() != (BRIGHTEST, BRIGHTEST):
-            notes.append("laid on white where it was transparent")
-        paper = Image.new("RGBA", with_alpha.size, "white")
-        flat = Image.alpha_composite(paper, with_alpha)
-        picture = flat.convert("L" if picture.mode == "LA" else "RGB")
-    mode = "L" if picture.mode in {"1", "L"} else "RGB"
-    return np.array(picture.convert(mode), dtype=np.uint8)
 
 
 # --- showing values as pixels -----------------------------------------------------------------

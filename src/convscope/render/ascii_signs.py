@@ -12,6 +12,8 @@ _SIGNS = MappingProxyType(
         **dict.fromkeys("─", "-"),
         **dict.fromkeys("━═", "="),
         "┃": "#",
+        **dict.fromkeys("▌▋▊▉█", "#"),
+        **dict.fromkeys("▏▎▍", "."),
         "┊": ":",
         "┄": ".",
         "⋮": ":",

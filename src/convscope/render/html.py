@@ -7,6 +7,7 @@ The markup is well-formed XML too, so that other programs can read it.
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,22 +21,25 @@ from convscope.core.document import (
     Code,
     CodeBlock,
     Document,
+    Explained,
     Figure,
     Finding,
     Formula,
     Hidden,
+    Inline,
     Listing,
     MarkRole,
     MatrixRow,
     MatrixView,
     Paragraph,
     Picture,
+    Plan,
     Section,
+    Share,
     Strong,
     Table,
     Text,
 )
-from convscope.core.expression import Expression
 from convscope.errors import UnsupportedError
 from convscope.render import mathml
 from convscope.render.formula import Writer
@@ -46,6 +50,8 @@ from convscope.render.mathml import escape
 from convscope.render.numbers import Ratio, column_decimals, operators_as_shown
 from convscope.render.pictures import png_bytes
 from convscope.render.plain import bare_number, plain_text
+from convscope.render.share import percent
+from convscope.render.svg import svg_element
 from convscope.render.words import MARKS, VERDICTS
 
 # What a page may load: its own style and its own pictures.
@@ -85,15 +91,30 @@ class Place:
         return replace(self, anchor=None if self.anchor is None else f"{self.anchor}-{number}")
 
 
+def policy(script: str) -> str:
+    """What the page may load: its style, its pictures, and the one script that is part of it, if any."""
+    if not script:
+        return POLICY
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return f"{POLICY}; script-src 'sha256-{digest}'"
+
+
+def _script(document: Document) -> str:
+    """The script that lets tables be sorted, where there is one; all of it can be read without."""
+    sortable = any(isinstance(block, Table) and block.sortable for block in document.walk())
+    return f"\n{_style('sort.js')}" if sortable else ""
+
+
 def to_html(document: Document, *, digits: int) -> str:
     """The document as one page that stands alone."""
+    script = _script(document)
     place = Place(digits, mathml.writer(digits), level=2, anchor="section")
     title = _text(place, document.title)
     return f"""<!DOCTYPE html>
 <html lang="{escape(document.language)}">
 <head>
 <meta charset="utf-8"/>
-<meta http-equiv="Content-Security-Policy" content="{POLICY}"/>
+<meta http-equiv="Content-Security-Policy" content="{policy(script)}"/>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
 <meta name="color-scheme" content="light dark"/>
 <title>{escape(plain_text(document.title, digits)) or "convscope"}</title>
@@ -107,7 +128,7 @@ def to_html(document: Document, *, digits: int) -> str:
 {_contents(place, document.blocks)}<main id="content" tabindex="-1">
 {_key(document)}{_blocks(place, document.blocks)}</main>
 </div>
-</body>
+{f"<script>{script}</script>" if script else ""}</body>
 </html>
 """
 
@@ -181,7 +202,7 @@ def _text(place: Place, content: Text) -> str:
     return "".join(_inline(place, part) for part in content)
 
 
-def _inline(place: Place, part: str | Code | Strong | Expression) -> str:
+def _inline(place: Place, part: Inline) -> str:
     match part:
         case str():
             return escape(part)
@@ -189,9 +210,31 @@ def _inline(place: Place, part: str | Code | Strong | Expression) -> str:
             return f"<code>{escape(part.text)}</code>"
         case Strong():
             return f"<strong>{escape(part.text)}</strong>"
+        case Share():
+            return _share(part)
+        case Explained():
+            return _explained(place, part)
         case _:
             # A number among words is set like them.
             return bare_number(part, place.digits) or mathml.inline(place.formulas, part)
+
+
+def _share(share: Share) -> str:
+    # The bar's length is a number of the style's and of nothing else; the figure beside it says the same.
+    length = f"{min(max(float(share.part), 0.0), 1.0) * 100:.2f}%"
+    return (
+        f'<span class="share"><span class="share-bar" aria-hidden="true">'
+        f'<span style="width: {length}"></span></span> '
+        f'<span class="share-figure">{escape(percent(share.part))}</span></span>'
+    )
+
+
+def _explained(place: Place, part: Explained) -> str:
+    """Words that show why when they are pointed at or reached with the tabulator key."""
+    return (
+        f'<span class="why" tabindex="0">{_text(place, part.content)}'
+        f'<span class="because" role="note">{_text(place, part.explanation)}</span></span>'
+    )
 
 
 def _caption(place: Place, content: Text) -> str:
@@ -321,7 +364,8 @@ def _table(place: Place, block: Table) -> str:
     label = plain_text(block.caption, place.digits) or "Table"
     return (
         f"{_region('div', 'scroll rows-frame', label)}\n"
-        f'<table class="rows">{caption}\n<thead><tr>{heads}</tr></thead>\n'
+        f'<table class="rows{" sortable" if block.sortable else ""}">{caption}\n'
+        f"<thead><tr>{heads}</tr></thead>\n"
         f"<tbody>\n{rows}</tbody></table></div>\n"
     )
 
@@ -361,6 +405,14 @@ def _picture(place: Place, picture: Picture) -> str:
     )
 
 
+def _plan(place: Place, block: Plan) -> str:
+    label = plain_text((block.drawing.title,), place.digits)
+    return (
+        f"<figure>\n{_region('div', 'scroll plan', label)}\n{svg_element(block.drawing)}</div>\n"
+        f"{_caption(place, block.caption)}</figure>\n"
+    )
+
+
 def _finding(place: Place, block: Finding) -> str:
     sign, word = VERDICTS[block.kind]
     return (
@@ -384,6 +436,7 @@ RULES: Mapping[type[Any], Callable[[Place, Any], str]] = MappingProxyType(
         Listing: _listing,
         CodeBlock: _code_block,
         Figure: _figure,
+        Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,
         Section: _section,

@@ -13,6 +13,7 @@ from convscope.core.document import (
     Code,
     CodeBlock,
     Document,
+    Explained,
     Figure,
     Finding,
     FindingKind,
@@ -24,7 +25,9 @@ from convscope.core.document import (
     MatrixView,
     Paragraph,
     Picture,
+    Plan,
     Section,
+    Share,
     Strong,
     Table,
     Text,
@@ -42,7 +45,9 @@ from convscope.render.literal import visible_lines
 from convscope.render.numbers import operators_as_shown
 from convscope.render.pictures import picture_names
 from convscope.render.plain import plain_text
+from convscope.render.share import percent
 from convscope.render.text_math import cell_text
+from convscope.render.words import drawing_words
 
 __all__ = ["to_fragment", "to_latex"]
 
@@ -94,6 +99,9 @@ PREAMBLE = r"""\documentclass[11pt,a4paper,fleqn]{article}
   \sbox{\fittedbox}{#1}%
   \ifdim\wd\fittedbox>\linewidth\resizebox{\linewidth}{!}{\usebox{\fittedbox}}%
   \else\usebox{\fittedbox}\fi}
+\newlength{\sharelength}
+\newcommand{\shareofwhole}[2]{\setlength{\sharelength}{3em}%
+  \makebox[\sharelength][l]{\textcolor{blue!60!black}{\rule{#1\sharelength}{1.2ex}}}~#2}
 \newcommand{\fractionstrut}{\rule[-1.7ex]{0pt}{4.8ex}}
 \newcommand{\finding}[3]{\par\fcolorbox{#1}{#1!6}{%
   \parbox{\dimexpr\linewidth-2\fboxsep-2\fboxrule\relax}{\textcolor{#1}{\textbf{#2}}\quad #3}}\par}
@@ -168,6 +176,10 @@ def _inline_part(page: Page, part: object) -> str:
             return rf"\texttt{{{escape_code(part.text)}}}"
         case Strong():
             return rf"\textbf{{{escape_text(part.text)}}}"
+        case Share():
+            return rf"\shareofwhole{{{float(part.part):.4f}}}{{{escape_text(percent(part.part))}}}"
+        case Explained():
+            return _inline(page, part.content)
         case _:
             return f"${page.writer.write(part)}$"  # type: ignore[arg-type]
 
@@ -319,6 +331,10 @@ def _picture(page: Page, picture: Picture, share: float) -> str:
     )
 
 
+def _plan(page: Page, block: Plan) -> str:
+    return _paragraph(page, Paragraph(drawing_words(block)))
+
+
 def _finding(page: Page, block: Finding) -> str:
     return rf"\finding{{{block.kind}}}{{{LABELS[block.kind]}}}{{{_inline(page, block.content)}}}"
 
@@ -339,6 +355,7 @@ LATEX: Mapping[type[Any], Callable[[Page, Any], str]] = MappingProxyType(
         Listing: _listing,
         CodeBlock: _code,
         Figure: _figure,
+        Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,
     }

@@ -17,23 +17,26 @@ from convscope.core.document import (
     Code,
     CodeBlock,
     Document,
+    Explained,
     Figure,
     Finding,
     FindingKind,
     Formula,
     Hidden,
+    Inline,
     Listing,
     MarkRole,
     MatrixRow,
     MatrixView,
     Paragraph,
     Picture,
+    Plan,
     Section,
+    Share,
     Strong,
     Table,
     Text,
 )
-from convscope.core.expression import Expression
 from convscope.errors import UnsupportedError
 from convscope.render.formula import Writer
 from convscope.render.grid import hidden_words
@@ -44,6 +47,8 @@ from convscope.render.legend import legend
 from convscope.render.literal import visible_line, visible_lines
 from convscope.render.numbers import operators_as_shown
 from convscope.render.pictures import picture_names
+from convscope.render.share import percent
+from convscope.render.words import drawing_words
 
 MARK_NAMES: Mapping[MarkRole, str] = MappingProxyType(
     {
@@ -104,7 +109,7 @@ def _formula_text(page: Page, content: Text, font: str = "mathrm") -> str:
     return "".join(_in_formula(page, part, font) for part in content)
 
 
-def _in_formula(page: Page, part: str | Code | Strong | Expression, font: str = "mathrm") -> str:
+def _in_formula(page: Page, part: Inline, font: str = "mathrm") -> str:
     match part:
         case str():
             return math_words(part, font=font, keep_unicode=True)
@@ -112,6 +117,10 @@ def _in_formula(page: Page, part: str | Code | Strong | Expression, font: str = 
             return math_words(part.text, font="mathtt", keep_unicode=True)
         case Strong():
             return math_words(part.text, font="mathbf", keep_unicode=True)
+        case Share():
+            return math_words(percent(part.part), font=font, keep_unicode=True)
+        case Explained():
+            return _formula_text(page, part.content, font)
         case _:
             return page.writer.write(part)
 
@@ -190,6 +199,10 @@ def _figure(page: Page, block: Figure) -> str:
     return "\n\n".join([*lines, *([_inline(page, block.caption)] if block.caption else [])])
 
 
+def _plan(page: Page, block: Plan) -> str:
+    return _paragraph(page, Paragraph(drawing_words(block)))
+
+
 def _finding(page: Page, block: Finding) -> str:
     return rf"$\mathbf{{{LABELS[block.kind]}}}$: {_inline(page, block.content)}"
 
@@ -210,6 +223,7 @@ FRAGMENT: Mapping[type[Any], Callable[[Page, Any], str]] = MappingProxyType(
         Listing: _listing,
         CodeBlock: _code,
         Figure: _figure,
+        Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,
     }

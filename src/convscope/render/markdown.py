@@ -18,18 +18,22 @@ from convscope.core.document import (
     Code,
     CodeBlock,
     Document,
+    Explained,
     Figure,
     Finding,
     FindingKind,
     Formula,
     Hidden,
+    Inline,
     Listing,
     MarkRole,
     MatrixRow,
     MatrixView,
     Paragraph,
     Picture,
+    Plan,
     Section,
+    Share,
     Strong,
     Table,
     Text,
@@ -53,7 +57,9 @@ from convscope.render.markdown_text import (
 )
 from convscope.render.numbers import operators_as_shown
 from convscope.render.pictures import picture_names
+from convscope.render.share import percent
 from convscope.render.terminal import to_text
+from convscope.render.words import drawing_words
 
 # GitHub's page element stops at 1000 opening braces in a formula and 2000 on a page; a margin is kept.
 BRACES_OF_A_FORMULA = 900
@@ -144,7 +150,7 @@ def _inline(page: Page, content: Text) -> str:
     return written
 
 
-def _inline_part(page: Page, part: str | Code | Strong | Expression) -> str:
+def _inline_part(page: Page, part: Inline) -> str:
     match part:
         case str():
             return escape(part)
@@ -152,6 +158,10 @@ def _inline_part(page: Page, part: str | Code | Strong | Expression) -> str:
             return code_span(part.text, in_table=page.in_table)
         case Strong():
             return strong(part.text)
+        case Share():
+            return escape(percent(part.part))
+        case Explained():
+            return _inline(page, part.content)
         case _:
             return _inline_formula(page, part)
 
@@ -283,6 +293,10 @@ def _figure(page: Page, block: Figure) -> str:
     return "\n\n".join([*images, *caption])
 
 
+def _plan(page: Page, block: Plan) -> str:
+    return _paragraph(page, Paragraph(drawing_words(block)))
+
+
 def _finding(page: Page, block: Finding) -> str:
     alert, label = ALERTS[block.kind]
     return f"> [!{alert}]\n> **{label}** {_inline(page, block.content)}"
@@ -304,6 +318,7 @@ MARKDOWN: Mapping[type[Any], Callable[[Page, Any], str]] = MappingProxyType(
         Listing: _listing,
         CodeBlock: _code,
         Figure: _figure,
+        Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,
     }

@@ -22,21 +22,24 @@ from convscope.core.document import (
     Code,
     CodeBlock,
     Document,
+    Explained,
     Figure,
     Finding,
     Formula,
     Hidden,
+    Inline,
     Listing,
     MatrixRow,
     MatrixView,
     Paragraph,
     Picture,
+    Plan,
     Section,
+    Share,
     Strong,
     Table,
     Text,
 )
-from convscope.core.expression import Expression
 from convscope.errors import MissingExtraError, UnsupportedError
 from convscope.render import typst_math
 from convscope.render.formula import Writer
@@ -46,6 +49,8 @@ from convscope.render.literal import visible_lines
 from convscope.render.numbers import CellForm, Ratio, operators_as_shown
 from convscope.render.pictures import picture_files, picture_names, png_bytes
 from convscope.render.plain import bare_number, plain_text
+from convscope.render.share import percent
+from convscope.render.svg import to_svg
 from convscope.render.typst_math import literal, quoted
 from convscope.render.words import MARKS, VERDICTS
 
@@ -148,7 +153,7 @@ def _caption(place: Place, content: Text) -> str:
     return _content(place, content) if content else "none"
 
 
-def _inline(place: Place, part: str | Code | Strong | Expression) -> str:
+def _inline(place: Place, part: Inline) -> str:
     match part:
         case str():
             return f"#{literal(part)}"
@@ -156,6 +161,10 @@ def _inline(place: Place, part: str | Code | Strong | Expression) -> str:
             return f"#raw({literal(part.text)})"
         case Strong():
             return f"#strong({literal(part.text)})"
+        case Share():
+            return f"#share({float(part.part):.4f}, {quoted(percent(part.part))})"
+        case Explained():
+            return "".join(_inline(place, inner) for inner in part.content)
         case _:
             # A number among words is set like them.
             number = bare_number(part, place.digits)
@@ -283,6 +292,13 @@ def _picture(place: Place, picture: Picture) -> str:
     )
 
 
+def _plan(place: Place, block: Plan) -> str:
+    drawing = block.drawing
+    words = literal(f"{drawing.title}. {drawing.description}")
+    caption = _caption(place, block.caption)
+    return f"#plan({quoted(to_svg(drawing))}, {words}, {drawing.width:.1f}pt, {caption})"
+
+
 def _finding(place: Place, block: Finding) -> str:
     sign, word = VERDICTS[block.kind]
     return f"#finding({quoted(block.kind)}, {quoted(sign)}, {quoted(word)}, {_content(place, block.content)})"
@@ -304,6 +320,7 @@ RULES: Mapping[type[Any], Callable[[Place, Any], str]] = MappingProxyType(
         Listing: _listing,
         CodeBlock: _code_block,
         Figure: _figure,
+        Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,
         Section: _section,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from convscope.core.document import Code, Strong, Text
+from convscope.core.document import Code, Explained, Inline, Share, Strong, Text
 from convscope.core.expression import Expression, Number
 from convscope.render import text_math
-from convscope.render.formula import open_number
+from convscope.render.formula import Writer, open_number
 from convscope.render.literal import visible_line
 from convscope.render.numbers import number_form
+from convscope.render.share import percent
 
 
 def plain_text(content: Text, digits: int) -> str:
@@ -18,12 +19,21 @@ def plain_text(content: Text, digits: int) -> str:
     'stride -s is 2'
     """
     writing = text_math.writer(digits)
-    return "".join(
-        visible_line(part if isinstance(part, str) else part.text)
-        if isinstance(part, str | Code | Strong)
-        else writing.write(part)
-        for part in content
-    )
+    return "".join(_plain(writing, part) for part in content)
+
+
+def _plain(writing: Writer, part: Inline) -> str:
+    match part:
+        case str():
+            return visible_line(part)
+        case Code() | Strong():
+            return visible_line(part.text)
+        case Share():
+            return percent(part.part)
+        case Explained():
+            return "".join(_plain(writing, inner) for inner in part.content)
+        case _:
+            return writing.write(part)
 
 
 def bare_number(node: Expression, digits: int) -> str | None:

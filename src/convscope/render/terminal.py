@@ -21,6 +21,7 @@ from convscope.core.document import (
     Code,
     CodeBlock,
     Document,
+    Explained,
     Figure,
     Finding,
     FindingKind,
@@ -32,7 +33,9 @@ from convscope.core.document import (
     MatrixView,
     Paragraph,
     Picture,
+    Plan,
     Section,
+    Share,
     Strong,
     Table,
     Text,
@@ -46,13 +49,22 @@ from convscope.render.legend import legend
 from convscope.render.literal import visible_line, visible_lines
 from convscope.render.numbers import operators_as_shown
 from convscope.render.pictures import picture_names
+from convscope.render.share import bar, percent
 from convscope.render.terminal_matrix import OVERHANG, Captioned, Drawing, beside, draw
 from convscope.render.text_math import writer
+from convscope.render.words import drawing_words
 
 INDENT = 2
 NARROWEST = 20
+# Cells of at most so many characters stay on one line, if other columns keep so many each.
+LONGEST_FIGURES = (18, 11)
+NARROWEST_WORDS = 8
+# A narrower page shows a share by its figure alone.
+BAR_ROOM = 96
+COLUMN_GAP = 3
 CAPTION = "italic"
 CODE = "cyan"
+BAR = "blue"
 MARK_NAMES: Mapping[MarkRole, str] = MappingProxyType(
     {
         "window": "┏━┓ window",
@@ -166,6 +178,11 @@ def _inline(page: Page, content: Text, style: str = "") -> Line:
                 line.append(visible_line(part.text), style=CODE)
             case Strong():
                 line.append(visible_line(part.text), style="bold")
+            case Share():
+                line.append(f"{bar(part.part)} " if page.width >= BAR_ROOM - INDENT else "", style=BAR)
+                line.append(f"{percent(part.part):>6}")
+            case Explained():
+                line.append_text(_inline(page, part.content))
             case _:
                 line.append(page.writer.write(part))
     return line
@@ -275,12 +292,27 @@ def _caption_lines(page: Page, view: MatrixView, width: int) -> tuple[Line, ...]
 def _table(page: Page, block: Table) -> RenderableType:
     justify = {"l": "left", "c": "center", "r": "right"}
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for head, letter in zip(block.columns, block.alignments(), strict=False):
-        grid.add_column(_inline(page, head), justify=justify[letter], overflow="fold")  # type: ignore[arg-type]
-    for row in block.rows:
-        grid.add_row(*(_inline(page, cell) for cell in row))
+    lines = [[_inline(page, cell) for cell in row] for row in block.rows]
+    heads = [_inline(page, head) for head in block.columns]
+    kept = _kept_whole(page.width - INDENT, [heads, *lines])
+    for head, letter, whole in zip(heads, block.alignments(), kept, strict=False):
+        grid.add_column(head, justify=justify[letter], overflow="fold", no_wrap=whole)  # type: ignore[arg-type]
+    for line in lines:
+        grid.add_row(*line)
     caption = _inline(page, block.caption, CAPTION)
     return _indented(*((caption,) if caption else ()), grid)
+
+
+def _kept_whole(room: int, rows: Sequence[Sequence[Line]]) -> list[bool]:
+    """Which columns have cells that are never broken: those of figures, where there is room for words."""
+    count = len(rows[0])
+    widths = [max((row[at].cell_len for row in rows if at < len(row)), default=0) for at in range(count)]
+    for longest in LONGEST_FIGURES:
+        short = [width <= longest for width in widths]
+        least = sum(width if whole else NARROWEST_WORDS for width, whole in zip(widths, short, strict=True))
+        if least + COLUMN_GAP * (count - 1) <= room:
+            return short
+    return [False] * count
 
 
 def _hanging(lead: Line, content: Line, width: int) -> RenderableType:
@@ -317,6 +349,10 @@ def _figure(page: Page, block: Figure) -> RenderableType:
     return _indented(*parts, *((caption,) if caption else ()))
 
 
+def _plan(page: Page, block: Plan) -> RenderableType:
+    return _inline(page, drawing_words(block))
+
+
 def _finding(page: Page, block: Finding) -> RenderableType:
     label, style = FINDINGS[block.kind]
     return _hanging(Line(label, style=style), _inline(page, block.content), LONGEST_LABEL)
@@ -340,6 +376,7 @@ TERMINAL: Mapping[type[Any], Callable[[Page, Any], RenderableType]] = MappingPro
         Listing: _listing,
         CodeBlock: _code,
         Figure: _figure,
+        Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from convscope.core.document import FindingKind, MarkRole
+from convscope.core.document import FindingKind, MarkRole, Plan, Strong, Text
 
 # What the key at the top says about the marks in matrices, in the order it says it.
 MARKS: Mapping[MarkRole, str] = MappingProxyType(
@@ -22,3 +22,10 @@ VERDICTS: Mapping[FindingKind, tuple[str, str]] = MappingProxyType(
         "result": ("»", "Result"),
     }
 )
+
+
+def drawing_words(block: Plan) -> Text:
+    """The words that stand for a drawing where none can be shown."""
+    drawing = block.drawing
+    told = f" {drawing.description}" if drawing.description else ""
+    return (Strong(f"{drawing.title}."), told, *((" ", *block.caption) if block.caption else ()))

@@ -1,8 +1,9 @@
 """One formula, run on numbers for its value and on symbols for its explanation.
 
 A rule's formula is an ordinary Python function of integers. Called with integers it computes;
-called with `Symbol`s it writes itself; called with `Number`s it shows the numbers filled in. So
-what is explained cannot drift from what is computed.
+called with `Symbol`s it writes itself; called with `Number`s it shows the numbers filled in;
+called with `Size`s, which depend on letters such as H, it gives a closed form in them. So what is
+explained cannot drift from what is computed.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from convscope.core.expression import (
     as_expression,
     equation,
 )
+from convscope.core.size import Length, Size, extreme
 
 # --- operations Python's operators do not write -----------------------------------------------
 
@@ -46,6 +48,19 @@ def ceil_div(numerator: Any, denominator: Any) -> Any:
     if isinstance(numerator, Expression):
         return Ceiling(numerator / denominator)
     return -(-numerator // denominator)
+
+
+@overload
+def exact_div(numerator: int, denominator: int) -> int: ...
+@overload
+def exact_div(numerator: Expression, denominator: Expression) -> Expression: ...
+def exact_div(numerator: Any, denominator: Any) -> Any:
+    """Numerator / denominator of integers that divide without rest, or its formula.
+
+    >>> exact_div(96, 2)
+    48
+    """
+    return numerator / denominator if isinstance(numerator, Expression) else numerator // denominator
 
 
 @overload
@@ -69,7 +84,18 @@ def at_least(least: int, value: Any) -> Any:
     """
     if isinstance(value, Expression):
         return Call("max", (as_expression(least), value))
-    return max(least, value)
+    return extreme("max", least, value) if isinstance(value, Size) else max(least, value)
+
+
+def at_most(most: Any, value: Any) -> Any:  # noqa: ANN401 - numbers, sizes or their formula
+    """The smaller of the two, or its formula.
+
+    >>> at_most(4, 7)
+    4
+    """
+    if isinstance(value, Expression) or isinstance(most, Expression):
+        return Call("min", (as_expression(most), as_expression(value)))
+    return extreme("min", most, value)
 
 
 # --- a formula with its numbers ----------------------------------------------------------------
@@ -93,11 +119,17 @@ class Fact:
     value: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "value", int(self.formula(**self.arguments)))
+        value = self.formula(**self.arguments)
+        object.__setattr__(self, "value", value if isinstance(value, Size) else int(value))
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether letters are left in it, as in the sizes of an input of H rows."""
+        return any(isinstance(given, Size) for given in self.arguments.values())
 
     def filled(self) -> Expression:
         """The formula with the numbers in the places of its letters."""
-        numbers = {name: Number(Fraction(value)) for name, value in self.arguments.items()}
+        numbers = {name: _as_number(value) for name, value in self.arguments.items()}
         return as_expression(self.formula(**numbers))
 
     def chain(self) -> Relation:
@@ -105,7 +137,8 @@ class Fact:
         general = as_expression(self.formula(**{name: symbol_named(name) for name in self.arguments}))
         filled = self.filled()
         parts: list[Expression] = [symbol_named(self.symbol), general]
-        for part in (filled, _rounding_opened(filled), Number(Fraction(self.value))):
+        opened = filled if self.is_symbolic else _rounding_opened(filled)
+        for part in (filled, opened, _as_number(self.value)):
             if part != parts[-1]:
                 parts.append(part)
         return equation(*parts)
@@ -119,9 +152,46 @@ class Fact:
         return Formula(self.chain())
 
     def dropped(self) -> Fraction:
-        """What floors cut off, in units of what they count; 0 when nothing was dropped."""
+        """What floors cut off, in units of what they count; 0 where nothing is, or letters are left."""
+        if self.is_symbolic:
+            return Fraction(0)
         floors = _floors(self.filled())
         return sum((evaluate(floor.argument) - evaluate(floor) for floor in floors), Fraction(0))
+
+
+def floor_rests(fact: Fact) -> Iterator[Length]:
+    """What each floor of a window count leaves over, in cells: a length where letters are left."""
+    letters = {name: symbol_named(name) for name in fact.arguments}
+    numbers = {letters[name]: given for name, given in fact.arguments.items()}
+    for floor in _floors(as_expression(fact.formula(**letters))):
+        if isinstance(floor.argument, Quotient):
+            above, below = _run(floor.argument.numerator, numbers), _run(floor.argument.denominator, numbers)
+            yield above - below * (above // below)
+
+
+def floor_inside(node: Expression) -> Expression | None:
+    """What stands in the outermost floor of a formula; None where there is none."""
+    return next((floor.argument for floor in _floors(node)), None)
+
+
+def _run(node: Expression, numbers: Mapping[Symbol, Any]) -> Any:  # noqa: ANN401 - numbers or sizes
+    match node:
+        case Symbol():
+            return numbers[node]
+        case Number(value=Fraction() as value):
+            return int(value) if value.denominator == 1 else value
+        case Sum():
+            return sum(_run(term, numbers) for term in node.terms)
+        case Negative():
+            return -_run(node.argument, numbers)
+        case Product():
+            return math.prod(_run(factor, numbers) for factor in node.factors)
+        case _:
+            raise TypeError(f"a {type(node).__name__} is not run on sizes")
+
+
+def _as_number(value: int | Fraction) -> Expression:
+    return as_expression(value) if isinstance(value, Size) else Number(Fraction(value))
 
 
 def symbol_named(name: str) -> Symbol:
@@ -158,8 +228,9 @@ def evaluate(node: Expression) -> Fraction:
             return Fraction(math.floor(evaluate(node.argument)))
         case Ceiling():
             return Fraction(math.ceil(evaluate(node.argument)))
-        case Call(function="max"):
-            return max(evaluate(argument) for argument in node.arguments)
+        case Call(function="max" | "min"):
+            choose = max if node.function == "max" else min
+            return choose(evaluate(argument) for argument in node.arguments)
         case _:
             raise TypeError(f"a {type(node).__name__} has no rational value")
 

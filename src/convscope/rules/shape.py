@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,11 @@ import numpy as np
 from convscope.core import pointwise
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Derivation, Step
-from convscope.core.document import Formula, Text, text
-from convscope.core.expression import Expression, Relation, equation, sizes
+from convscope.core.document import text
+from convscope.core.expression import Expression, Number, equation, sizes
 from convscope.core.layer import MAX_RANK, Axes, Layer, PaddingLike
 from convscope.core.network import MAX_LENGTH, Shape
+from convscope.core.operators import Operator
 from convscope.core.pooling import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -30,6 +31,7 @@ from convscope.core.pooling import (
     LpPool,
     MaxPool,
 )
+from convscope.core.size import Size, differ, simplest
 from convscope.core.structural import (
     Add,
     BatchNorm,
@@ -42,83 +44,19 @@ from convscope.core.structural import (
 )
 from convscope.errors import InputError, ShapeError, UnsupportedError
 from convscope.rules.formula import Fact, floor_of
-from convscope.rules.window import AXIS_NAMES, Axis, legend, padded_axes, transposed_axes, window_axes
+from convscope.rules.operator_shape import OPERATOR_SHAPES
+from convscope.rules.shape_result import UNCHANGED, ShapeResult, drop_remark, joined_names
+from convscope.rules.window import Axis, legend, padded_axes, transposed_axes, window_axes
 
-UNCHANGED: Text = ("The shape stays as it is.",)
-
-
-@dataclass(frozen=True, slots=True)
-class ShapeResult:
-    """The output shape of a layer and what it follows from.
-
-    Attributes:
-        shape: without the batch axis.
-        channels: why there are so many channels or features, in words.
-        axes: the spatial axes, each with the facts that lead to its length.
-        total: for a layer without windows, the equation its output length follows from.
-    """
-
-    shape: Shape
-    channels: Text = ()
-    axes: tuple[Axis, ...] = ()
-    total: Relation | None = None
-
-    def facts(self) -> tuple[Fact, ...]:
-        """The facts of every axis, in order."""
-        return tuple(fact for axis in self.axes for fact in axis.facts)
-
-    def steps(self) -> tuple[Step, ...]:
-        """The formula of each axis with numbers filled in; axes alike are derived once."""
-        steps = [Step(self.channels, () if self.total is None else (Formula(self.total),))]
-        said: set[Text] = set()
-        for facts, names in self._axes_alike():
-            steps += [Step(fact.because) for fact in facts if fact.because not in said]
-            said.update(fact.because for fact in facts)
-            claim = f"{joined_names(names).capitalize()}:"
-            steps.append(Step(text(claim), tuple(fact.display() for fact in facts)))
-            steps += [Step(drop_remark(fact)) for fact in facts]
-        return tuple(step for step in steps if step.claim or step.blocks)
-
-    def brief(self) -> Text:
-        """The formula that gives the size, with its numbers; one for each axis that differs."""
-        if self.total is not None:
-            return (self.total,)
-        briefs = [facts[-1].brief() for facts, _names in self._axes_alike()]
-        return tuple(part for brief in briefs for part in ("; ", brief))[1:]
-
-    def _axes_alike(self) -> list[tuple[tuple[Fact, ...], list[str]]]:
-        groups: list[tuple[tuple[Fact, ...], list[str]]] = []
-        for name, axis in zip(AXIS_NAMES.get(len(self.axes), ()), self.axes, strict=True):
-            alike = next((names for facts, names in groups if facts == axis.facts), None)
-            if alike is None:
-                groups.append((axis.facts, [name]))
-            else:
-                alike.append(name)
-        return groups
-
-
-def joined_names(names: Sequence[str]) -> str:
-    """Names as a sentence lists them.
-
-    >>> joined_names(["depth", "height", "width"])
-    'depth, height and width'
-    """
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def drop_remark(fact: Fact) -> Text:
-    """What the floor of a window count leaves unread, in cells; empty when nothing."""
-    if "s" not in fact.arguments or not fact.dropped():
-        return ()
-    cells = int(fact.dropped() * fact.arguments["s"])
-    padding = min(cells, int(fact.arguments.get("p_after", fact.arguments.get("p", 0))))
-    noun, pronoun = ("cell", "it") if cells == 1 else ("cells", "them")
-    told = text("The floor drops ", cells, f" {noun} at the end of the axis: no window reaches {pronoun}.")
-    if padding == cells:
-        return (*told, " That is padding only; no cell of the input is lost.")
-    verb = "is" if padding == 1 else "are"
-    return text(*told, " ", padding, f" of them {verb} padding.") if padding else told
-
+__all__ = [
+    "SHAPE_RULES",
+    "UNCHANGED",
+    "ShapeResult",
+    "drop_remark",
+    "joined_names",
+    "output_shape",
+    "output_size",
+]
 
 # --- the rules --------------------------------------------------------------------------------
 
@@ -164,7 +102,7 @@ def _conv(layer: Conv, shapes: Sequence[Shape]) -> ShapeResult:
     spatial = _spatial(layer, shapes[0])
     check_channels(layer, shapes[0][0])
     axes = window_axes(layer, spatial)
-    why = text("Channels: one for each of the ", layer.out_channels, " kernels.")
+    why = ("Channels: one for each of the ", Number(Fraction(layer.out_channels)), " kernels.")
     return ShapeResult((layer.out_channels, *(axis.size for axis in axes)), why, axes)
 
 
@@ -235,7 +173,7 @@ def _flatten(layer: Flatten, shapes: Sequence[Shape]) -> ShapeResult:
 
 
 def _linear(layer: Linear, shapes: Sequence[Shape]) -> ShapeResult:
-    if layer.in_features is not None and layer.in_features != shapes[0][-1]:
+    if layer.in_features is not None and differ(layer.in_features, shapes[0][-1]):
         hint = " (flatten first?)" if len(shapes[0]) > 1 and math.prod(shapes[0]) == layer.in_features else ""
         raise ShapeError(
             f"Linear: the weights are for {layer.in_features} features but the input's last axis has "
@@ -246,13 +184,27 @@ def _linear(layer: Linear, shapes: Sequence[Shape]) -> ShapeResult:
 
 
 def _told(shapes: Sequence[Shape]) -> str:
-    return " and ".join("×".join(map(str, shape)) for shape in dict.fromkeys(shapes))
+    written = ("×".join(f"({n})" if isinstance(n, Size) else str(n) for n in shape) for shape in shapes)
+    return " and ".join(dict.fromkeys(written))
 
 
 def _add(layer: Add, shapes: Sequence[Shape]) -> ShapeResult:  # noqa: ARG001 - a rule's signature
-    if len(set(shapes)) > 1:
+    if len(set(shapes)) == 1:
+        return ShapeResult(shapes[0], UNCHANGED)
+    found = _agreed(shapes)
+    if found is None:
         raise ShapeError(f"Add: the inputs have shapes {_told(shapes)}; they must all be the same")
-    return ShapeResult(shapes[0], UNCHANGED)
+    return ShapeResult(found, UNCHANGED)
+
+
+def _agreed(shapes: Sequence[Shape]) -> Shape | None:
+    """The shape that all have, axis by axis; None where they differ."""
+    if len({len(shape) for shape in shapes}) > 1:
+        return None
+    columns = list(zip(*shapes, strict=True))
+    if any(differ(column[0], n) for column in columns for n in column[1:]):
+        return None
+    return tuple(simplest(column) for column in columns)  # type: ignore[misc]  # ints where ints were given
 
 
 def _concat(layer: Concat, shapes: Sequence[Shape]) -> ShapeResult:
@@ -263,13 +215,15 @@ def _concat(layer: Concat, shapes: Sequence[Shape]) -> ShapeResult:
             f"Concat: dim={layer.dim} (batch axis counted) is not an axis that inputs of shapes "
             f"{_told(shapes)} have in common"
         )
-    if len({(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
+    others = [(*shape[:axis], *shape[axis + 1 :]) for shape in shapes]
+    kept = others[0] if len(set(others)) == 1 else _agreed(others)
+    if kept is None:
         raise ShapeError(
             f"Concat: the inputs have shapes {_told(shapes)}; they may differ in the joined axis only"
         )
     lengths = [shape[axis] for shape in shapes]
     total: Expression = sum((sizes((n,)) for n in lengths[1:]), sizes((lengths[0],)))
-    shape = (*shapes[0][:axis], sum(lengths), *shapes[0][axis + 1 :])
+    shape = (*kept[:axis], sum(lengths), *kept[axis:])
     return ShapeResult(shape, text("Joined along one axis:"), total=equation(total, sum(lengths)))
 
 
@@ -335,6 +289,7 @@ SHAPE_RULES: dict[type[Layer], Callable[[Any, Sequence[Shape]], ShapeResult]] = 
         _unchanged,
     ),
     **dict.fromkeys((pointwise.Softmax, pointwise.Softmin, pointwise.LogSoftmax), _along_axis),
+    **OPERATOR_SHAPES,
 }
 
 MANY_INPUTS: tuple[type[Layer], ...] = (Add, Concat)
@@ -351,15 +306,20 @@ def output_shape(layer: Layer, shapes: Sequence[Shape]) -> ShapeResult:
     if rule is None:
         known = ", ".join(kind.__name__ for kind in SHAPE_RULES)
         raise UnsupportedError(f"no shape rule for {type(layer).__name__}; known: {known}")
+    if isinstance(layer, Operator):
+        return rule(layer, shapes)
     if len(shapes) > 1 and not isinstance(layer, MANY_INPUTS):
         raise ShapeError(f"{type(layer).__name__}: it takes one input, got {len(shapes)}")
     if len(shapes) < 2 and isinstance(layer, MANY_INPUTS):
         raise ShapeError(f"{type(layer).__name__}: it joins several inputs, got {len(shapes)}")
     result = rule(layer, shapes)
-    if min(result.shape) < 1:
-        raise ShapeError(f"{type(layer).__name__}: nothing is left of an input of {_told(shapes)} cells")
-    if max(result.shape) > MAX_LENGTH:
-        raise ShapeError(f"{type(layer).__name__}: an output axis of {max(result.shape)} cells is too long")
+    for n in result.shape:
+        if isinstance(n, Size) and n.is_product:
+            continue  # the lengths were looked at one by one
+        if n < 1:
+            raise ShapeError(f"{type(layer).__name__}: nothing is left of an input of {_told(shapes)} cells")
+        if n > MAX_LENGTH:
+            raise ShapeError(f"{type(layer).__name__}: an output axis of {n} cells is too long")
     return result
 
 
@@ -412,6 +372,30 @@ def output_size(
     meaning = Step(legend(result.facts()))
     found = value if isinstance(size, Sequence) else value[0]
     return Derivation(text(f"Output size of a {layer.title}"), found, (meaning, *steps))
+
+
+def size_facts(
+    size: int,
+    *,
+    kernel: int,
+    stride: int,
+    padding: PaddingLike,
+    dilation: int,
+    ceil_mode: bool,
+    transposed: bool,
+    output_padding: int,
+) -> tuple[Fact, ...]:
+    """The facts of one axis, as of `output_size`, however long the output is.
+
+    Raises:
+        InputError: options that are not allowed.
+        ShapeError: nothing is left of the input.
+    """
+    _lengths(size)
+    layer = _size_layer(kernel, stride, padding, dilation, ceil_mode, transposed, output_padding)
+    if isinstance(layer, ConvTranspose):
+        return transposed_axes(layer, [size])[0].facts
+    return window_axes(layer, [size])[0].facts  # type: ignore[arg-type]  # the other two that are built
 
 
 def _lengths(size: Axes) -> Shape:

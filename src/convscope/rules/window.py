@@ -14,7 +14,7 @@ from convscope.core.pooling import AvgPool, LpPool, MaxPool
 from convscope.core.structural import Pad
 from convscope.core.windowed import window_extent
 from convscope.errors import ShapeError
-from convscope.rules.formula import Fact, at_least, ceil_div, symbol_named
+from convscope.rules.formula import Fact, at_least, at_most, ceil_div, symbol_named
 
 AXIS_NAMES: dict[int, tuple[str, ...]] = {
     1: ("length",),
@@ -35,6 +35,36 @@ MEANINGS: dict[str, str] = {
     "p_total": "the padding of both sides together",
     "f": "the scale factor",
     "n_out": "the output's length",
+    "C_in": "the input's channels",
+    "C_out": "the output's channels",
+    "C": "the channels",
+    "L_in": "the input's length",
+    "D_in": "the input's depth",
+    "H_in": "the input's height",
+    "W_in": "the input's width",
+    "L_out": "the output's length",
+    "D_out": "the output's depth",
+    "H_out": "the output's height",
+    "W_out": "the output's width",
+    "k_depth": "the kernel's depth",
+    "k_height": "the kernel's height",
+    "k_width": "the kernel's width",
+    "g": "the groups",
+    "a": "how many arrays of one number a channel",
+    "m": "how many positions share the weights",
+    "f_in": "the input's features",
+    "f_out": "the output's features",
+    "cells": "the cells of the output",
+    "inner": "the length that is summed over",
+    "h": "the heads",
+    "N_q": "the queries of a head",
+    "N_k": "the keys of a head",
+    "F_k": "the features of a query or key",
+    "F_v": "the features of a value",
+    "t": "the positions in time",
+    "hidden": "the size of the state",
+    "b": "the bytes of a cell",
+    "c": "the operations for each cell",
 }
 
 Quantity = TypeVar("Quantity", int, Expression)
@@ -93,6 +123,12 @@ def _windows_up(n: Quantity, k: Quantity, s: Quantity, **more: Quantity) -> Quan
     return ceil_div(_padded(n, more) - _span(k, more), s) + 1
 
 
+def _windows_begun(n: Quantity, k: Quantity, s: Quantity, **more: Quantity) -> Quantity:
+    """Those that start before the padding after the end, where that depends on the size."""
+    reach = n + (more["p"] if "p" in more else more["p_before"])
+    return at_most(_windows_up(n, k, s, **more), ceil_div(reach, s))  # type: ignore[no-any-return]
+
+
 def _one_less(windows: Quantity) -> Quantity:
     return windows - 1
 
@@ -134,7 +170,7 @@ def same_padding(n: int, extent: int, stride: int) -> Pair:
     >>> same_padding(4, 4, 1)
     (1, 2)
     """
-    total = max((-(-n // stride) - 1) * stride + extent - n, 0)
+    total = at_least(0, (-(-n // stride) - 1) * stride + extent - n)
     return total // 2, total - total // 2
 
 
@@ -162,13 +198,38 @@ def window_axes(layer: Conv | MaxPool | AvgPool | LpPool, spatial: Sequence[int]
         ShapeError: a kernel larger than the padded input, or padding that its mode cannot fill.
     """
     layer = layer.for_rank(len(spatial))
+    key = _axes_key(layer, spatial)
+    known = None if key is None else _known_axes.get(key)
+    if known is None:
+        known = tuple(_window_axes(layer, spatial))
+        if key is not None:
+            if len(_known_axes) >= MAX_KNOWN:
+                _known_axes.clear()
+            _known_axes[key] = known
+    return known
+
+
+# Deep networks look through the same few windows at maps of the same few sizes.
+MAX_KNOWN = 10_000
+_known_axes: dict[tuple[object, ...], tuple[Axis, ...]] = {}
+
+
+def _axes_key(layer: Conv | MaxPool | AvgPool | LpPool, spatial: Sequence[int]) -> tuple[object, ...] | None:
+    """All that the axes follow from; None for sizes in letters, of which rules must be asked each time."""
+    if any(type(n) is not int for n in spatial):
+        return None
+    mode = getattr(layer, "padding_mode", None), getattr(layer, "ceil_mode", None)
+    return type(layer), layer.kernel_size, layer.stride, layer.padding, layer.dilation, mode, tuple(spatial)
+
+
+def _window_axes(layer: Conv | MaxPool | AvgPool | LpPool, spatial: Sequence[int]) -> list[Axis]:
     axes: list[Axis] = []
     for axis, n in enumerate(spatial):
         options = (layer.kernel_size, layer.stride, layer.dilation, layer.padding)
         as_before = axis > 0 and all(o == "same" or o[axis] == o[axis - 1] for o in (spatial, *options))
         # Most layers are square: what holds for one axis then holds for the next.
         axes.append(axes[-1] if as_before else _window_axis(layer, axis, n))
-    return tuple(axes)
+    return axes
 
 
 def _window_axis(layer: Conv | MaxPool | AvgPool | LpPool, axis: int, n: int) -> Axis:
@@ -212,6 +273,9 @@ def _rounded_up(arguments: dict[str, int], spread: Text, reach: int) -> tuple[Fa
     """The windows in ceil mode; a last one that starts at or beyond `reach` is dropped again."""
     rounding = text(*spread, *([" "] if spread else []), "Ceil mode rounds up, not down.")
     up = Fact("n_out", _windows_up, arguments, rounding)
+    if up.is_symbolic:
+        begun = Fact("n_out", _windows_begun, arguments, rounding)
+        return (up,) if begun.value == up.value else (begun,)
     if (up.value - 1) * arguments["s"] < reach:
         return (up,)
     because = text("The last window would start in the padding after the end, so it is dropped.")

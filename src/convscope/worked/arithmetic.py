@@ -40,6 +40,8 @@ MANY_PRODUCTS = 50_000
 MOST_LIMB_PAIRS = 24
 # Some 200,000 products of symbolic numbers are added up a second; for more than this nobody waits.
 MAX_SYMBOLIC_PRODUCTS = 2**20
+# Some thousand million products of ratios are.
+MAX_PRODUCTS = 2**35
 
 
 def bilinear(x: ExactArray, w: ExactArray, operate: Operation, *, terms: int, products: int) -> ExactArray:
@@ -52,6 +54,8 @@ def bilinear(x: ExactArray, w: ExactArray, operate: Operation, *, terms: int, pr
         terms: how many products each result adds up at most.
         products: how many products there are in all.
     """
+    if products > MAX_PRODUCTS:
+        raise UnsupportedError(f"{products} products are too many to work; up to {MAX_PRODUCTS} are worked")
     if isinstance(x, RationalArray) and isinstance(w, RationalArray):
         result = _integer_bilinear(x.numerators, w.numerators, operate, max(terms, 1), products)
         return RationalArray(result, x.denominator * w.denominator)

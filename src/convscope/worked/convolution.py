@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from convscope.core.array import ExactArray, from_cells
+from convscope.core.array import MAX_CELLS, ExactArray, from_cells
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Step
 from convscope.core.document import Block, Formula, Mark, MatrixRow, MatrixView, Text, elided, text
@@ -32,7 +32,6 @@ from convscope.worked.views import (
     short_sum,
 )
 from convscope.worked.window import (
-    MAX_PADDED_CELLS,
     at,
     padded,
     padding_mask,
@@ -338,8 +337,11 @@ class ConvTransposeWork(Work[ConvTranspose]):
         full = tuple(
             max(extent, axis.padding[0] + axis.size) for extent, axis in zip(reach, axes, strict=True)
         )
-        if math.prod(full) * self.layer.out_channels > MAX_PADDED_CELLS:
-            raise ShapeError(f"ConvTranspose: an output of {full} cells is too large to work")
+        cells = self.x.shape[0] * self.layer.out_channels * math.prod(full)
+        if cells > MAX_CELLS:
+            raise ShapeError(
+                f"ConvTranspose: its stamps would cover {cells} cells; up to {MAX_CELLS} are worked"
+            )
         return full
 
     def compute(self) -> ExactArray:

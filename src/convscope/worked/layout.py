@@ -133,8 +133,9 @@ def _without_space(shape: tuple[int, ...], layers: Sequence[Layer]) -> Layout:
     """Layers that care for no rank: a vector or plane is one item, four axes and more a batch."""
     channels = next((_channels(layer) for layer in layers if isinstance(layer, CHANNEL_LAYERS)), None)
     if channels is not None and len(shape) > 1:
-        # As in PyTorch the second axis holds the channels, unless only the first one fits.
-        second = shape[1] == channels and (len(shape) > 3 or shape[0] != channels)
+        # As in PyTorch the second axis holds the channels, unless only the first one fits, or three
+        # axes may as well be a feature map's.
+        second = shape[1] == channels and (len(shape) != 3 or shape[0] != channels)
         return Layout(has_batch=second, has_channels=second or shape[0] == channels)
     if layers and isinstance(layers[0], Linear):
         return Layout(has_batch=len(shape) > 1, has_channels=True)

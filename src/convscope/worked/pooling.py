@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from convscope.core.array import ExactArray, Integers, RationalArray
+from convscope.core.array import ExactArray, RationalArray
 from convscope.core.derivation import Step
 from convscope.core.document import Block, Finding, Formula, Text, text
 from convscope.core.expression import Absolute, Call, Expression, Number, Power, Quotient, equation
@@ -35,7 +35,7 @@ from convscope.rules.window import window_axes
 from convscope.worked.arithmetic import Numbers, bilinear, mapped, multiply, ordered
 from convscope.worked.convolution import padding_words
 from convscope.worked.views import cell_marks, matrix_view, planes, short_sum
-from convscope.worked.window import padded, surrounded, tap_slices, taps
+from convscope.worked.window import padded, surrounded
 from convscope.worked.work import AnyLayer, Index, Work
 
 Ranges = tuple[range, ...]
@@ -129,45 +129,45 @@ class _WindowPool(PoolWork[Sliding]):
 
     def region(self, position: Index) -> Ranges:
         """The cells of the input in the window."""
-        layer = self.layer
-        ranges = []
-        for axis, p in enumerate(position):
-            start = p * layer.stride[axis] - self.padding[axis][0]
-            step = layer.dilation[axis]
-            cells = range(start, start + step * layer.kernel_size[axis], step)
-            inside = [c for c in cells if 0 <= c < self.x.shape[2 + axis]]
-            ranges.append(range(inside[0], inside[-1] + 1, step))
-        return tuple(ranges)
+        return tuple(self._met(axis, place) for axis, place in enumerate(position))
 
     def refuse_empty_windows(self) -> None:
         """Refuse a dilated window that steps over every cell of the input: it has no largest and no mean.
 
         Raises:
-            ShapeError: with the first such window.
+            ShapeError: with the window and the axis.
         """
-        layer = self.layer
-        for axis, (n, pair, windows) in enumerate(
-            zip(self.x.shape[2:], self.padding, self._windows, strict=True)
-        ):
-            starts = np.arange(windows) * layer.stride[axis] - pair[0]
-            cells = starts[:, None] + np.arange(layer.kernel_size[axis]) * layer.dilation[axis]
-            empty = np.flatnonzero(~((cells >= 0) & (cells < n)).any(axis=1))
-            if empty.size:
+        for axis, windows in enumerate(self._windows):
+            empty = next((place for place in range(windows) if not self._met(axis, place)), None)
+            if empty is not None:
                 raise ShapeError(
-                    f"{type(layer).__name__}: window {int(empty[0])} along axis {axis} holds no cell of "
-                    f"the input ({n} cells, padding {pair}, dilation {layer.dilation[axis]}); "
-                    "use less padding or dilation"
+                    f"{type(self.layer).__name__}: window {empty} along axis {axis} holds no cell of the "
+                    f"input ({self.x.shape[2 + axis]} cells, padding {self.padding[axis]}, dilation "
+                    f"{self.layer.dilation[axis]}); use less padding or dilation"
                 )
 
-    def tapped(self, padded_cells: Numbers) -> list[Numbers]:
-        """For each tap of the window, the cell it meets in every window."""
-        layer = self.layer
-        return [
-            padded_cells[
-                (slice(None), slice(None), *tap_slices(tap, layer.stride, layer.dilation, self._windows))
-            ]
-            for tap in taps(layer.kernel_size)
-        ]
+    def reduced(self, padded_cells: Numbers, reduce: np.ufunc) -> Numbers:
+        """Each window of the padded input reduced to one cell, one axis after the other."""
+        layer, cells = self.layer, padded_cells
+        for axis, windows in enumerate(self._windows):
+            lead = (slice(None),) * (2 + axis)
+            stride, dilation = layer.stride[axis], layer.dilation[axis]
+            total: Numbers | None = None
+            for tap in range(layer.kernel_size[axis]):
+                first = tap * dilation
+                met = cells[(*lead, slice(first, first + stride * (windows - 1) + 1, stride))]
+                total = met if total is None else reduce(total, met)
+            assert total is not None  # noqa: S101 - a window has a cell; tells the type checker
+            cells = total
+        return cells
+
+    def _met(self, axis: int, place: int) -> range:
+        """The input's places along one axis that a window meets."""
+        layer, length = self.layer, self.x.shape[2 + axis]
+        start, step = place * layer.stride[axis] - self.padding[axis][0], layer.dilation[axis]
+        first = max(-(-(0 - start) // step), 0)
+        last = min((length - 1 - start) // step, layer.kernel_size[axis] - 1)
+        return range(start + first * step, start + last * step + 1, step) if first <= last else range(0)
 
     @property
     def _windows(self) -> tuple[int, ...]:
@@ -195,7 +195,7 @@ class MaxPoolWork(_WindowPool[MaxPool]):
         widths = [(0, 0), (0, 0), *self.reach]
         # The padding must lose against every cell.
         cells = surrounded(integers, widths, int(integers.min()) - 1)
-        return back(_largest(self.tapped(cells)))
+        return back(self.reduced(cells, np.maximum))
 
     def convention(self) -> Text:
         """The window in words."""
@@ -208,13 +208,6 @@ class MaxPoolWork(_WindowPool[MaxPool]):
     def formula(self, values: Sequence[Exact], index: Index, name: Expression) -> Expression:
         """max(…) = value."""
         return max_formula(values, self.cell_value(index), name)
-
-
-def _largest(candidates: Sequence[Integers]) -> Integers:
-    best = candidates[0]
-    for other in candidates[1:]:
-        best = np.maximum(best, other)
-    return best
 
 
 def largest_positions(region: ExactArray, ranges: Ranges) -> tuple[Index, ...]:
@@ -261,6 +254,7 @@ class AvgPoolWork(_WindowPool[AvgPool]):
 
     def compute(self) -> ExactArray:
         """The sum of each window over the number of cells counted."""
+        self.refuse_empty_windows()
         sums = window_sums(self, self.x)
         if self.layer.divisor_override is not None:
             counts = np.full(self._windows, self.layer.divisor_override)
@@ -298,7 +292,7 @@ def window_sums(work: _WindowPool[Sliding], array: ExactArray) -> ExactArray:
     one = RationalArray(np.ones((), dtype=np.int64))
 
     def total(x: Numbers, w: Numbers) -> Numbers:
-        return sum(work.tapped(x)[1:], start=work.tapped(x)[0]) * w
+        return work.reduced(x, np.add) * w
 
     return bilinear(
         cells, one, total, terms=size, products=size * math.prod(work.shape.shape) * array.shape[0]
@@ -312,6 +306,7 @@ class LpPoolWork(_WindowPool[LpPool]):
         """The p-th root of the sum of p-th powers of magnitudes."""
         from convscope.worked.pointwise import power_of, root_of
 
+        self.refuse_empty_windows()
         p = self.layer.norm_type
         powers = mapped(self.x, lambda value: power_of(value, p))
         return mapped(window_sums(self, powers), lambda value: root_of(value, p))

@@ -9,14 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from convscope.core.array import INT64_LIMIT, ExactArray, Integers, RationalArray, SymbolicArray, from_table
+from convscope.core.array import (
+    INT64_LIMIT,
+    MAX_CELLS,
+    ExactArray,
+    Integers,
+    RationalArray,
+    SymbolicArray,
+    from_table,
+)
 from convscope.core.layer import Pair
 from convscope.errors import ShapeError
 from convscope.worked.arithmetic import Numbers
 
 # NumPy's `pad` has the same modes under its own names.
 _NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-MAX_PADDED_CELLS = 2**28
 
 
 def padded(
@@ -33,8 +40,8 @@ def padded(
     cells = 1
     for axis, length in enumerate(array.shape):
         cells *= length + (sum(pairs[axis - leading]) if axis >= leading else 0)
-    if cells > MAX_PADDED_CELLS:
-        raise ShapeError(f"the padded input would have {cells} cells; up to {MAX_PADDED_CELLS} are worked")
+    if cells > MAX_CELLS:
+        raise ShapeError(f"the padded input would have {cells} cells; up to {MAX_CELLS} are worked")
     widths = [(0, 0)] * leading + list(pairs)
     if mode in _NUMPY_MODES:
         return array.rearranged(lambda cells: np.pad(cells, widths, mode=_NUMPY_MODES[mode]))  # type: ignore[call-overload]

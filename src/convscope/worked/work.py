@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
-from convscope.core.array import ExactArray
+from convscope.core.array import MAX_CELLS, ExactArray
 from convscope.core.derivation import Step
 from convscope.core.document import Block, Text
 from convscope.core.expression import Expression
 from convscope.core.layer import Layer
 from convscope.core.number import Exact
+from convscope.errors import ShapeError
 from convscope.rules.shape import ShapeResult, output_shape
 
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
@@ -33,6 +35,11 @@ class Work(ABC, Generic[AnyLayer]):
 
     def __init__(self, layer: AnyLayer, inputs: Sequence[ExactArray]) -> None:
         self.shape: ShapeResult = output_shape(layer, [array.shape[1:] for array in inputs])
+        cells = inputs[0].shape[0] * math.prod(self.shape.shape)
+        if cells > MAX_CELLS:
+            raise ShapeError(
+                f"{type(layer).__name__}: its output would have {cells} cells; up to {MAX_CELLS} are worked"
+            )
         rank = max(inputs[0].ndim - 2, 1)
         self.layer: AnyLayer = layer.for_rank(rank) if inputs[0].ndim > 2 else layer
         self.inputs = tuple(inputs)

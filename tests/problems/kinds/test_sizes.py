@@ -94,3 +94,20 @@ def test_mistakes_of_the_network(network, start):
         cs.load_problems(f"problems:\n  - kind: sizes\n    network: {network}\n    answer: [1]\n")
     (mistake,) = refused.value.mistakes
     assert mistake.removeprefix("<text>:").startswith(start)
+
+
+def test_columns_are_shown_and_their_answers_compared():
+    one = solved(
+        "    columns: [parameters, fields]\n    parameters: {c: 112, total: 112}\n    fields: [3, 5, ~]\n"
+    )
+    assert one.is_right is False  # pool1 sees 4 cells, not 5
+    assert [verdict.is_right for verdict in one.work.verdicts] == [True, False]
+    assert one.work.facts["rows"][0]["params"] == 112
+    assert one.work.facts["rows"][1]["receptive_field"]["size"] == [4, 4]
+    titles = [str(block) for block in one.work.blocks()]
+    assert any("Receptive fields" in title for title in titles)
+
+
+def test_unknown_columns_are_refused():
+    with pytest.raises(FileMistakesError, match="no column is called 'colour'"):
+        solved("    columns: [colour]\n")

@@ -13,7 +13,7 @@ from convscope.problems.answers import MatrixAnswer
 from convscope.problems.fields import Fields, inside, scalar_text
 from convscope.problems.kinds.apply_blocks import extreme, matrix_blocks, picture_blocks
 from convscope.problems.layers import read_option
-from convscope.problems.pictures import DISPLAYS, Photograph, read_picture
+from convscope.problems.pictures import DISPLAYS
 from convscope.problems.task import Kind, Task, Verdict, Work
 from convscope.problems.tree import Node
 
@@ -27,7 +27,7 @@ class Apply(Task):
     """A convolution with one kernel, what it goes over, and the answer given."""
 
     name: str
-    source: Photograph | cs.ExactArray
+    source: cs.Photograph | cs.ExactArray
     layer: cs.Conv
     display: str | None
     answer: MatrixAnswer | str | None
@@ -45,7 +45,7 @@ class Apply(Task):
                 for result in results
             ],
         }
-        if isinstance(self.source, Photograph):
+        if isinstance(self.source, cs.Photograph):
             show = partial(picture_blocks, self.name, self.source, self.layer, solutions, self.display)
             return Work(solutions, facts, verdicts, show)
         facts["value"] = results[0]
@@ -72,8 +72,8 @@ class Apply(Task):
         )
 
 
-def _channels(source: Photograph | cs.ExactArray) -> tuple[cs.ExactArray, ...]:
-    if isinstance(source, Photograph):
+def _channels(source: cs.Photograph | cs.ExactArray) -> tuple[cs.ExactArray, ...]:
+    if isinstance(source, cs.Photograph):
         return tuple(cs.matrix(channel) for channel in source.channels())
     return (source,)
 
@@ -96,9 +96,9 @@ def read(fields: Fields) -> Apply | None:
     return Apply(fields.problem or "picture", source, layer, shown_as, answer)
 
 
-def _read_picture(node: Node, fields: Fields) -> Photograph:
+def _read_picture(node: Node, fields: Fields) -> cs.Photograph:
     name = scalar_text(node)
-    return read_picture(inside(fields.folder, name), name)
+    return cs.read_picture(inside(fields.folder, name), name)
 
 
 def _read_numbers(fields: Fields, node: Node) -> cs.ExactArray:
@@ -133,7 +133,7 @@ def _read_plain(option: str, fields: Fields, node: Node) -> Any:  # noqa: ANN401
     return read_option(option, node, fields)
 
 
-def _read_answer(node: Node, fields: Fields, photograph: Photograph | None) -> MatrixAnswer | str:
+def _read_answer(node: Node, fields: Fields, photograph: cs.Photograph | None) -> MatrixAnswer | str:
     try:
         if scalar_text(node) == UNCHANGED:
             return UNCHANGED

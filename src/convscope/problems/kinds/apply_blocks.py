@@ -24,7 +24,7 @@ from convscope.core.document import (
     text,
 )
 from convscope.core.expression import Number, Sizes
-from convscope.problems.pictures import Photograph, Pixels, display, enlarged
+from convscope.problems.pictures import Pixels, display, enlarged
 
 # A detail of so many pixels a side, enlarged until a pixel is a square one can see.
 DETAIL = 24
@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def picture_blocks(
-    name: str, photograph: Photograph, layer: cs.Conv, solutions: Sequence[cs.Solution], how: str | None
+    name: str, photograph: cs.Photograph, layer: cs.Conv, solutions: Sequence[cs.Solution], how: str | None
 ) -> tuple[Block, ...]:
     """A picture before and after, a detail, the extreme values, and one cell worked out."""
     before = photograph.pixels
@@ -77,7 +77,7 @@ def matrix_blocks(
     return (*solution.document().blocks, figure, *shifts)
 
 
-def _introduction(photograph: Photograph) -> Text:
+def _introduction(photograph: cs.Photograph) -> Text:
     height, width = photograph.pixels.shape[:2]
     size = Sizes((Number(Fraction(height)), Number(Fraction(width))))
     kind = (
@@ -108,7 +108,9 @@ def _level(total: Fraction) -> str:
     return "a flat area becomes 0" if total == 0 else "the level of a flat area is multiplied by it"
 
 
-def _detail(name: str, photograph: Photograph, after: Pixels, centre: tuple[int, int]) -> tuple[Block, ...]:
+def _detail(
+    name: str, photograph: cs.Photograph, after: Pixels, centre: tuple[int, int]
+) -> tuple[Block, ...]:
     """The same place in both pictures, enlarged; nothing when the result has another size."""
     before = photograph.pixels
     height, width = before.shape[:2]
@@ -146,7 +148,7 @@ def _most_changed(before: Pixels, after: Floats) -> tuple[int, int]:
     return int(row) + margin, int(column) + margin
 
 
-def _extremes(photograph: Photograph, solutions: Sequence[cs.Solution]) -> Table:
+def _extremes(photograph: cs.Photograph, solutions: Sequence[cs.Solution]) -> Table:
     """The smallest and largest exact value, before and after."""
     rows: list[tuple[Text, ...]] = []
     names = CHANNELS if len(solutions) > 1 else ("grey",)
@@ -165,7 +167,7 @@ def extreme(values: cs.ExactArray, where: Any) -> Fraction:  # noqa: ANN401 - np
     return found
 
 
-def _same_cells(photograph: Photograph, solutions: Sequence[cs.Solution]) -> tuple[Block, ...]:
+def _same_cells(photograph: cs.Photograph, solutions: Sequence[cs.Solution]) -> tuple[Block, ...]:
     """A finding when not one value changed."""
     pairs = zip(photograph.channels(), solutions, strict=True)
     if any(cs.matrix(channel) != solution.value for channel, solution in pairs):

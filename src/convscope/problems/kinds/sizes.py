@@ -1,108 +1,114 @@
-"""`sizes`: the output size of every layer of a network, from its text form."""
+"""`sizes`: the output size of every layer of a network, and columns beside it, from its text form."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import convscope as cs
-from convscope.core.document import Text, text
 from convscope.problems.fields import Fields, scalar_text, shown, told
-from convscope.problems.task import Kind, Task, Verdict, Work
-from convscope.problems.tree import Entries, Items, Node, Scalar
+from convscope.problems.kinds.parameters import (
+    MACS,
+    PARAMETERS,
+    mac_counts,
+    param_counts,
+    read_counts,
+)
+from convscope.problems.kinds.receptive_field import field_sizes, read_fields
+from convscope.problems.kinds.rows import RowAnswers, layer_names, read_answers, read_network
+from convscope.problems.task import Kind, Task, Work
+from convscope.problems.tree import Items, Node
 
 _SIZE = re.compile(r"\d{1,12}(?:\s*[x×]\s*\d{1,12}){0,4}\Z", re.ASCII)
 
 
-@dataclass(frozen=True)
-class SizesAnswer:
-    """Sizes somebody gave: for each, the row it is for and the size."""
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Something shown beside the sizes.
 
-    sizes: tuple[tuple[str, tuple[int, ...]], ...]
+    Attributes:
+        part: of the network's report.
+        fact: its name among the facts of a row.
+        read: reads answers for it.
+        derived: what they are compared with.
+    """
 
-    def compare(self, rows: dict[str, tuple[int, ...]]) -> Verdict:
-        """Whether every row has the size given for it."""
-        wrong = [(name, size) for name, size in self.sizes if rows[name] != size]
-        if not wrong:
-            count = len(self.sizes)
-            words = (
-                "The size given as answer agrees"
-                if count == 1
-                else f"All {count} sizes given as answer agree"
-            )
-            return Verdict(is_right=True, content=text(f"{words} with the derived ones."))
-        told_rows = "; ".join(f"{name} is {cross(rows[name])}, given {cross(size)}" for name, size in wrong)
-        content: Text = text(f"{len(wrong)} of {len(self.sizes)} sizes given as answer differ: {told_rows}.")
-        return Verdict(is_right=False, content=content)
+    part: str
+    fact: str
+    read: Callable[..., RowAnswers[Any]]
+    derived: Callable[[cs.Network], Mapping[str, Any]]
+
+
+COLUMNS: Mapping[str, Column] = {
+    "parameters": Column("costs", "params", partial(read_counts, what=PARAMETERS), param_counts),
+    "macs": Column("costs", "macs", partial(read_counts, what=MACS), mac_counts),
+    "fields": Column("fields", "receptive_field", read_fields, field_sizes),
+}
 
 
 @dataclass(frozen=True)
 class Sizes(Task):
-    """A network, and the sizes given as its answer."""
+    """A network, the sizes given as its answer, and what is shown beside them."""
 
     network: cs.Network
-    answer: SizesAnswer | None
+    answer: RowAnswers[tuple[int, ...]] | None
+    columns: tuple[str, ...] = ()
+    beside: tuple[tuple[RowAnswers[Any], Mapping[str, Any]], ...] = ()
 
     def solve(self) -> Work:
         """Derive every size, and compare row by row."""
         rows = {row.name: row.output_shape for row in self.network.rows}
-        verdicts = () if self.answer is None else (self.answer.compare(rows),)
+        given = [(self.answer, rows)] if self.answer is not None else []
+        verdicts = tuple(answer.compare(derived) for answer, derived in (*given, *self.beside))
         facts = [
-            {"name": row.name, "op": row.op, "output_shape": row.output_shape} for row in self.network.rows
+            {"name": row.name, "op": row.op, "output_shape": row.output_shape}
+            | {COLUMNS[column].fact: known[COLUMNS[column].fact] for column in self.columns}
+            for row, known in zip(self.network.rows, self.network.facts()["rows"], strict=True)
         ]
-        return Work(self.network, {"rows": facts}, verdicts, lambda: self.network.document().blocks)
+        parts = dict.fromkeys(("sizes", *(COLUMNS[column].part for column in self.columns), "derivations"))
+        report = self.network.report(*parts)
+        return Work(self.network, {"rows": facts}, verdicts, lambda: report.document().blocks)
 
 
 def read(fields: Fields) -> Sizes | None:
-    """The keys of a sizes problem: network, answer."""
-    network = fields.read("network", _read_network, required=True)
+    """The keys of a sizes problem: network, columns, answer, and answers for the columns."""
+    network = fields.read("network", read_network, required=True)
+    columns = fields.read("columns", _read_columns)
     before = len(fields.mistakes.found)
     answer = None
-    if network is not None:
-        answer = fields.read("answer", lambda node: _read_answer(node, network))
-    else:
-        fields.node_of("answer")
-    return Sizes(network, answer) if network is not None and len(fields.mistakes.found) == before else None
+    beside = []
+    for column in ("answer", *COLUMNS):
+        if network is None:
+            fields.node_of(column)  # a known key, even where nothing can be compared with it
+        elif column == "answer":
+            answer = fields.read(column, partial(_read_answer, network=network))
+        else:
+            given = fields.read(column, partial(COLUMNS[column].read, network=network))
+            if given is not None:
+                beside.append((given, COLUMNS[column].derived(network)))
+    if network is None or len(fields.mistakes.found) != before:
+        return None
+    return Sizes(network, answer, columns or (), tuple(beside))
 
 
-def _read_network(node: Node) -> cs.Network:
-    written = scalar_text(node)
-    if isinstance(node, Scalar) and node.is_folded:
-        raise cs.InputError("YAML folds these lines into one; write '|' and the layers below it")
-    # The line end says that this is a network's text and not the name of a file.
-    return cs.network(written + "\n")
-
-
-def _read_answer(node: Node, network: cs.Network) -> SizesAnswer:
-    """A list with one size for each layer in order, or a mapping from row names to sizes."""
-    names = [row.name for row in network.rows if row.op != "input"]
-    match node:
-        case Items():
-            if len(node.nodes) != len(names):
-                raise cs.InputError(
-                    f"{len(node.nodes)} sizes are given but the network has {len(names)} layers "
-                    f"({', '.join(names)}); write null where none is asked"
-                )
-            pairs = list(zip(names, node.nodes, strict=True))
-        case Entries():
-            if node.repeated:
-                raise cs.InputError(f"the row '{shown(node.repeated[0].text)}' is answered twice")
-            pairs = [(key.text, value) for key, value in node.pairs]
-        case _:
+def _read_columns(node: Node) -> tuple[str, ...]:
+    if not isinstance(node, Items):
+        raise cs.InputError(f"{told(node)} is not a list of columns such as [parameters, macs]")
+    names = [scalar_text(entry) for entry in node.nodes]
+    for name in names:
+        if name not in COLUMNS:
             raise cs.InputError(
-                f"{told(node)} is not a list of sizes such as [96x55x55, 9216], "
-                "nor a mapping from row names to sizes"
+                f"no column is called '{shown(name)}'; {cs.errors.nearest_name(name, COLUMNS)}"
             )
-    for name, _ in pairs:
-        if name not in names:
-            raise cs.InputError(f"no row is called '{shown(name)}'; {cs.errors.nearest_name(name, names)}")
-    return SizesAnswer(
-        tuple(
-            (name, _read_size(value))
-            for name, value in pairs
-            if not (isinstance(value, Scalar) and value.is_null)
-        )
-    )
+    return tuple(dict.fromkeys(names))
+
+
+def _read_answer(node: Node, network: cs.Network) -> RowAnswers[tuple[int, ...]]:
+    names = layer_names(network)
+    return read_answers(node, names, ("size", "sizes"), _read_size, cross, example="[96x55x55, 9216]")
 
 
 def _read_size(node: Node) -> tuple[int, ...]:
