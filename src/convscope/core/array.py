@@ -29,6 +29,7 @@ from convscope.core.number import (
 from convscope.errors import InputError, ShapeError
 
 Integers: TypeAlias = npt.NDArray[Any]  # int64, or object holding Python integers
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 INT64_LIMIT = 2**63 - 1
 # Half a gigabyte of integers; more is refused before memory is asked for.
@@ -75,14 +76,24 @@ class Letter(Symbolic):
 
 
 class LazyTable(Sequence[Exact]):
-    """Numbers that are made when they are first asked for: a million of which a page shows ten."""
+    """Numbers that are made when they are first asked for: a million of which a page shows ten.
 
-    __slots__ = ("_count", "_made", "_make")
+    Args:
+        count: how many there are.
+        make: makes the number at a place.
+        floats: makes the nearest float64 of all of them, where that is quicker than one by one.
+    """
 
-    def __init__(self, count: int, make: Callable[[int], Exact]) -> None:
+    __slots__ = ("_count", "_floats", "_made", "_make", "_make_floats")
+
+    def __init__(
+        self, count: int, make: Callable[[int], Exact], floats: Callable[[], Floats] | None = None
+    ) -> None:
         self._count = count
         self._make = make
+        self._make_floats = floats
         self._made: dict[int, Exact] = {}
+        self._floats: Floats | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -93,6 +104,32 @@ class LazyTable(Sequence[Exact]):
         if place not in self._made:
             self._made[place] = self._make(place)
         return self._made[place]
+
+    def to_float(self) -> Floats:
+        """The nearest float64 of each number."""
+        if self._floats is None:
+            self._floats = _floats_of(self) if self._make_floats is None else self._make_floats()
+        return self._floats
+
+    def part(self, places: npt.NDArray[np.int64]) -> LazyTable:
+        """The numbers at these places."""
+        floats = None if self._make_floats is None else lambda: np.asarray(self.to_float()[places])
+        return LazyTable(len(places), lambda place: self[int(places[place])], floats)
+
+
+class RatioTable(LazyTable):
+    """Ratios over one denominator."""
+
+    __slots__ = ("denominator", "numerators")
+
+    def __init__(self, numerators: Integers, denominator: int) -> None:
+        super().__init__(len(numerators), lambda place: Fraction(int(numerators[place]), denominator))
+        self.numerators = numerators
+        self.denominator = denominator
+
+
+def _floats_of(values: Iterable[Exact]) -> Floats:
+    return np.array([float(value) for value in values], dtype=np.float64)
 
 
 class ExactArray(ABC):
@@ -213,9 +250,7 @@ class RationalArray(ExactArray):
     def table(self) -> tuple[Sequence[Exact], npt.NDArray[np.int64]]:
         """The distinct ratios in ascending order, and for each cell the place of its ratio."""
         numerators, codes = np.unique(self.numerators, return_inverse=True)
-        denominator = self.denominator
-        ratios = LazyTable(len(numerators), lambda place: Fraction(int(numerators[place]), denominator))
-        return ratios, codes.reshape(self.shape)
+        return RatioTable(numerators, self.denominator), codes.reshape(self.shape)
 
     def rearranged(self, move: Callable[[Integers], Integers]) -> RationalArray:
         """Cells moved as `move` moves the numerators."""
@@ -269,13 +304,16 @@ class SymbolicArray(ExactArray):
         if codes.size >= len(self.values):
             return SymbolicArray(self.values, codes, is_sorted=self.is_sorted)
         used, places = np.unique(codes, return_inverse=True)
-        values = self.values
-        kept = LazyTable(len(used), lambda place: values[int(used[place])])
+        kept: Sequence[Exact] = (
+            self.values.part(used)
+            if isinstance(self.values, LazyTable)
+            else [self.values[int(code)] for code in used]
+        )
         return SymbolicArray(kept, places.reshape(codes.shape), is_sorted=self.is_sorted)
 
     def to_float(self) -> npt.NDArray[np.float64]:
         """The nearest float64 of each cell."""
-        table = np.array([float(value) for value in self.values], dtype=np.float64)
+        table = self.values.to_float() if isinstance(self.values, LazyTable) else _floats_of(self.values)
         return np.asarray(table[self.codes])
 
 

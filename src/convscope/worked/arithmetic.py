@@ -22,11 +22,13 @@ from convscope.core.array import (
     Integers,
     LazyTable,
     RationalArray,
+    RatioTable,
     SymbolicArray,
     from_cells,
     from_table,
     magnitude,
 )
+from convscope.core.expression import Expression
 from convscope.core.number import Exact
 from convscope.errors import UnsupportedError
 from convscope.worked.symbolic import lift, lower
@@ -165,19 +167,34 @@ def mapped(array: ExactArray, function: Callable[[Exact], Exact]) -> ExactArray:
 
 
 def mapped_later(
-    array: ExactArray, function: Callable[[Exact], Exact], *, increasing: bool = False
+    array: RationalArray,
+    function: Callable[[Exact], Exact],
+    *,
+    increasing: bool = False,
+    formula: Expression | None = None,
 ) -> SymbolicArray:
     """The array with `function` applied to each number when that number is looked at.
 
     Args:
-        array: the numbers.
+        array: the ratios.
         function: what makes a symbolic number of at least one of them.
         increasing: `function` is strictly increasing, so it keeps the numbers' order.
+        formula: `function` as a formula of ``x``, for the nearest float64 of all numbers at once.
     """
     values, codes = array.table()
-    in_order = isinstance(array, RationalArray) or (isinstance(array, SymbolicArray) and array.is_sorted)
-    table = LazyTable(len(values), lambda place: function(values[place]))
-    return SymbolicArray(table, codes, is_sorted=increasing and in_order)
+
+    def floats() -> npt.NDArray[np.float64]:
+        from convscope.worked.many_floats import nearest_floats
+
+        assert isinstance(values, RatioTable)  # noqa: S101 - a rational array's; tells the type checker
+        assert formula is not None  # noqa: S101 - asked for only where there is one
+        found, decided = nearest_floats(formula, values.numerators, values.denominator)
+        for place in np.flatnonzero(~decided):
+            found[place] = float(table[int(place)])
+        return found
+
+    table = LazyTable(len(values), lambda place: function(values[place]), None if formula is None else floats)
+    return SymbolicArray(table, codes, is_sorted=increasing)
 
 
 def ordered(array: ExactArray) -> tuple[Integers, Callable[[Integers], ExactArray]]:

@@ -99,7 +99,7 @@ def slide(
         flat = met.reshape(batch, groups, -1, cells)
         # One input channel a group needs no matrix product: a scaled copy is cheaper.
         product = weight[None, :, :, :] * flat if flat.shape[2] == 1 else np.matmul(weight, flat)
-        total = product if total is None else total + product
+        total = product if total is None else np.add(total, product, out=total)
     if total is None:
         total = np.zeros((batch, groups, w.shape[0] // groups, cells), dtype=x.dtype)
     return total.reshape(batch, w.shape[0], *windows)

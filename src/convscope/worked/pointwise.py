@@ -154,7 +154,8 @@ def activated_array(layer: Layer, array: ExactArray) -> ExactArray:
             return _on_pieces(array, pieces)
         # A function without pieces that gives no ratio for 1 gives one for 0 at most.
         if not pieces and function.exact(Fraction(1)) is None and array.numerators.any():
-            return mapped_later(array, one, increasing=function.increasing)
+            formula = function.formula(layer, Symbol("x"))
+            return mapped_later(array, one, increasing=function.increasing, formula=formula)
     return mapped(array, one)
 
 
