@@ -11,9 +11,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from convscope.core.array import RationalArray
+from convscope.core.array import Letter, RationalArray
+from convscope.core.catalogue import kernels
 from convscope.core.kernel import Kernel
-from convscope.errors import InputError, ShapeError
+from convscope.errors import InputError, ShapeError, nearest_name
 
 # More terms than this are never cheaper than the kernel itself at the sizes people use.
 MAX_TERMS = 8
@@ -147,6 +148,9 @@ def analyse(kernel: Kernel, *, flip: bool = False) -> Analysis:
     """
     weights = kernel.weights
     if not isinstance(weights, RationalArray):
+        lone = weights.cell((0,) * weights.ndim) if weights.size == 1 else None
+        if isinstance(lone, Letter):  # one word: a catalogue name that is not there
+            raise InputError(f"no kernel is called '{lone.name}'; {nearest_name(lone.name, kernels)}")
         raise InputError("the kernel holds letters; only numbers can be applied to a picture")
     if weights.ndim > 2:
         raise ShapeError(f"a kernel of shape {weights.shape} has 3 axes; a picture takes kernels of 1 or 2")
