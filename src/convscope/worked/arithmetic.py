@@ -247,8 +247,3 @@ def concatenate(arrays: Sequence[ExactArray], axis: int) -> ExactArray:
         return values[place - first]
 
     return SymbolicArray(LazyTable(start, number), np.concatenate(places, axis=axis))
-
-
-def zero_array(shape: tuple[int, ...]) -> RationalArray:
-    """Zeros."""
-    return RationalArray(np.zeros(shape, dtype=np.int64))

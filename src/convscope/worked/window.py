@@ -15,7 +15,6 @@ from convscope.core.array import (
     ExactArray,
     Integers,
     RationalArray,
-    SymbolicArray,
     from_table,
 )
 from convscope.core.layer import Pair
@@ -94,11 +93,6 @@ def window_slices(
         slice(p * s, p * s + d * (k - 1) + 1, d)
         for p, s, d, k in zip(position, stride, dilation, kernel_size, strict=True)
     )
-
-
-def is_symbolic(array: ExactArray) -> bool:
-    """True when some cell is no ratio."""
-    return isinstance(array, SymbolicArray)
 
 
 def at(cells: Numbers, index: Sequence[int] | Sequence[slice]) -> Numbers:
