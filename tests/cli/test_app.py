@@ -154,7 +154,9 @@ def test_a_closed_pipe_ends_quietly(to):
 
 def test_ctrl_c_while_reading_is_one_line():
     code = (
-        "import sys; from convscope.cli import main; print('ready', flush=True); sys.exit(main(['net', '-']))"
+        # A shell that starts jobs in the background has them ignore the signal; this one is to hear it.
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from convscope.cli import main; print('ready', flush=True); sys.exit(main(['net', '-']))"
     )
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe) as process:  # noqa: S603
