@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convscope.core.array import ExactArray, RationalArray, from_cells
+from convscope.core.array import ExactArray, differs
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Step
 from convscope.core.document import (
@@ -28,7 +27,7 @@ from convscope.core.expression import sizes
 from convscope.core.layer import Layer
 from convscope.core.windowed import Windowed
 from convscope.rules.shape import ShapeResult
-from convscope.worked.arithmetic import add, distinct, multiply
+from convscope.worked.arithmetic import distinct
 from convscope.worked.pointwise import PointwiseWork
 from convscope.worked.views import array_views, cell_marks, matrix_view
 
@@ -184,7 +183,7 @@ def _convention_of(solution: Solution) -> Strong:
 def _difference_blocks(mine: Stage, theirs: Stage) -> list[Block]:
     cells = differing_cells(mine.value, theirs.value)
     count = text(
-        f"After step {mine.number} ",
+        f"After step {mine.number}, ",
         len(cells),
         " of ",
         mine.value.size,
@@ -202,9 +201,4 @@ def _difference_blocks(mine: Stage, theirs: Stage) -> list[Block]:
 
 def differing_cells(a: ExactArray, b: ExactArray) -> list[tuple[int, ...]]:
     """The cells in which two exact arrays of one shape differ."""
-    if isinstance(a, RationalArray) and isinstance(b, RationalArray):
-        difference = add(a, multiply(b, from_cells([Fraction(-1)], (1,))))
-        assert isinstance(difference, RationalArray)  # noqa: S101 - sums of ratios are; tells the type checker
-        return [tuple(int(i) for i in index) for index in np.argwhere(difference.numerators)]
-    pairs = zip(np.ndindex(*a.shape), a.cells(), b.cells(), strict=True)
-    return [index for index, mine, theirs in pairs if mine != theirs]
+    return [tuple(int(i) for i in index) for index in np.argwhere(differs(a, b))]
