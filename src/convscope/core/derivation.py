@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from convscope.core.document import Block, Document, Formula, Paragraph, Text
+from convscope.core.document import Block, Document, Paragraph, Text
 from convscope.show import Showable
 
 Value = TypeVar("Value")
@@ -44,8 +44,3 @@ class Derivation(Showable, Generic[Value]):
     def document(self) -> Document:
         """The derivation as a document of its own."""
         return Document(self.title, self.blocks())
-
-
-def formula_step(claim: Text, *formulas: Formula) -> Step:
-    """A step that is shown by formulas alone."""
-    return Step(claim, formulas)

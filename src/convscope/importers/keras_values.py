@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -231,8 +230,3 @@ def shown(value: object, limit: int = 60) -> str:
     """A value of a file in an error message."""
     told = repr(value)
     return told if len(told) <= limit else f"{told[: limit - 1]}…"
-
-
-def size_of(shape: Shape) -> int:
-    """The cells of an array."""
-    return math.prod(shape)
