@@ -27,10 +27,12 @@ LAW: dict[str, set[str]] = {
     "core": set(),
     "rules": {"core"},
     "worked": {"core", "rules"},
-    "interpret": {"core", "rules", "engine"},
+    # A bank of kernels may be a file of weights.
+    "interpret": {"core", "rules", "engine", "importers.weights"},
     "engine": {"core"},
     "teach": {"core", "rules", "worked"},
-    "probe": {"core", "rules"},
+    "rewrite": {"core", "rules", "worked"},
+    "probe": {"core", "rules", "worked"},
     "importers": {"core", "rules"},
     "render": {"core"},
     # What documents are made of, besides the public names.
@@ -60,7 +62,11 @@ LIBRARIES: dict[str, set[str]] = {
         "tifffile",
         "PIL",
     },
-    "importers": {"numpy", "onnx", "google", "torch", "keras", "PIL"},  # google: protobuf, which onnx brings
+    # google: protobuf, which onnx brings
+    "importers": {"numpy", "onnx", "google", "torch", "keras", "PIL", "h5py", "safetensors"},
+    "interpret": {"numpy", "PIL"},
+    "rewrite": {"numpy", "scipy"},
+    "probe": {"numpy", "torch", "sklearn", "PIL"},
     "problems": {"numpy", "yaml"},
     "cli": {"click", "rich", "numpy", "PIL"},
     "errors": set(),
@@ -72,6 +78,7 @@ LIBRARIES: dict[str, set[str]] = {
 HEAVY = (
     "numba", "sympy", "mpmath", "torch", "onnx", "pandas", "matplotlib",
     "rich", "click", "PIL", "yaml", "typst", "scipy", "llvmlite", "dask", "zarr", "tifffile",
+    "sklearn", "h5py", "safetensors",
 )  # fmt: skip
 
 
