@@ -114,7 +114,7 @@ class BatchNormWork(Work[BatchNorm]):
             shift = bias - mean * scale  # type: ignore[operator]
             return add(multiply(cells, _one(scale)), _one(shift))
         # 1/√v is √v/v, so the number is a polynomial in √v.
-        scale = lift(weight) * lift(deviation) * (1 / self._variance(channel))
+        scale = lift(weight) * lift(deviation) * (1 / self.variance(channel))
 
         def normalised(value: Exact) -> Exact:
             return lower((lift(value) - lift(mean)) * scale + lift(bias))
@@ -125,7 +125,7 @@ class BatchNormWork(Work[BatchNorm]):
                 return mapped_later(cells, normalised, increasing=weight > 0)
         return mapped(cells, normalised)
 
-    def _variance(self, channel: int) -> Fraction:
+    def variance(self, channel: int) -> Fraction:
         """Var + eps of one channel."""
         assert self.layer.running_var is not None  # noqa: S101 - channel_terms has refused None
         variance = self.layer.running_var.cell((channel,))
@@ -136,7 +136,7 @@ class BatchNormWork(Work[BatchNorm]):
         mean, _, weight, bias = self.channel_terms(channel)
         centred = Number(value) - Number(mean) if not is_zero(mean) else Number(value)
         whole: Expression = Quotient(
-            centred, Root(Number(self._variance(channel) - self.layer.eps) + Number(self.layer.eps))
+            centred, Root(Number(self.variance(channel) - self.layer.eps) + Number(self.layer.eps))
         )
         if weight != 1:
             whole = Product((whole, Number(weight)))
