@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from convscope.problems import ProblemSet as ProblemSet
     from convscope.problems import SolvedSet as SolvedSet
     from convscope.problems import load_problems as load_problems
+    from convscope.rewrite.code import Code as Code
+    from convscope.rewrite.code import code as code
     from convscope.rules.inverse import find_sizes as find_sizes
     from convscope.rules.network import Network as Network
     from convscope.rules.padding_solver import find_padding as find_padding
@@ -103,6 +105,7 @@ _HOMES = {
     "importers": ("layer", "network"),
     "importers.picture": ("Photograph", "read_picture"),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
+    "rewrite.code": ("Code", "code"),
     "rules.inverse": ("find_sizes",),
     "rules.network": ("Network",),
     "rules.padding_solver": ("find_padding",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal, localcontext
 
+import numpy as np
 import pytest
 
 from cli.helpers import refused, run
@@ -264,3 +265,10 @@ def test_solve_keeps_pictures_inside_the_folder(tmp_path, monkeypatch):
 )
 def test_solve_refuses(words, message):
     assert refused("solve", *words, stdin=RIGHT).startswith(message)
+
+
+def test_conv_writes_the_code_of_another_library():
+    ran = run("conv", "1 2; 3 4", "1 1", "--then", "relu", "--code", "numpy")
+    names = {"x": np.array([[1.0, 2], [3, 4]])}
+    exec(ran.out, names)  # noqa: S102 - that is what programs are for
+    assert names["y"].tolist() == [[3.0], [7.0]]

@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 import convscope as cs
-from convscope.cli.output import digits_option, emit, emit_json, json_option, output_option, to_option
+from convscope.cli.output import (
+    digits_option,
+    emit,
+    emit_code,
+    emit_json,
+    json_option,
+    output_option,
+    to_option,
+)
 from convscope.cli.values import given_text, read_cell, read_lengths, read_padding, reading
 from convscope.errors import InputError
 from convscope.render.facts import derivation_steps
@@ -51,6 +59,10 @@ from convscope.show import Showable
 @click.option(
     "--cell", callback=reading(read_cell), help="Derive only this cell of the result, counted from 0."
 )
+@click.option(
+    "--code", "library", metavar="LIBRARY",
+    help="Write the lines that compute the same in torch, keras, jax, numpy, scipy or opencv.",
+)  # fmt: skip
 @to_option
 @output_option
 @digits_option
@@ -60,6 +72,7 @@ def command(
     kernel: str,
     then: tuple[str, ...],
     cell: tuple[int, ...] | None,
+    library: str | None,
     to: str | None,
     output: Path | None,
     digits: int,
@@ -78,8 +91,16 @@ def command(
         raise InputError("only one of the matrix and the kernel can be read from standard input")
     layer = cs.Conv(cs.kernel(given_text(kernel)), **options)
     layers = [layer, *(cs.layer(words) for words in then)]
+    x = cs.matrix(given_text(matrix))
+    if library is not None:
+        program = cs.code(layers, library, x.shape)
+        if as_json:
+            emit_json({"library": program.library, "x": program.axes, "code": str(program)}, digits)
+        else:
+            emit_code(program, to=to, output=output, digits=digits)
+        return
     other = "correlation" if options["flip"] else "convolution"
-    solution = cs.solve(cs.matrix(given_text(matrix)), *layers, compare=other if compare else None)
+    solution = cs.solve(x, *layers, compare=other if compare else None)
     result: Showable = solution
     if cell is not None:
         result = solution.stages[-1].cell(*cell)

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
+import convscope as cs
 from convscope.cli.values import one_of, reading
 from convscope.errors import InputError
 from convscope.render.facts import to_json
-from convscope.render.files import FORMATS, write_document
+from convscope.render.files import FORMATS, write_document, write_whole
 from convscope.render.pictures import picture_files
 from convscope.show import DEFAULT_DIGITS, Showable
 
@@ -102,3 +103,13 @@ def _write_stream(result: Showable, to: str, digits: int) -> None:
             f"{'is' if count == 1 else 'are'} not written; name a file to have them beside it",
             err=True,
         )
+
+
+def emit_code(program: cs.Code, *, to: str | None, output: Path | None, digits: int) -> None:
+    """A program as it is, ready to be run; where a form is named, as a document of that form."""
+    if to is not None:
+        emit(program, to=to, output=output, digits=digits)
+    elif output is not None and str(output) != "-":
+        click.echo(f"wrote {write_whole(output, program)}")
+    else:
+        sys.stdout.buffer.write(program.encode())
