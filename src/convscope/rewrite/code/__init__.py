@@ -19,7 +19,7 @@ from convscope.rewrite.code.draft import Draft
 from convscope.show import Showable
 from convscope.worked.layout import Layout, infer_layout
 
-# Library -> the module that says its layers, imported when it is asked for.
+# Each has a module here that says its layers, imported when it is asked for.
 LIBRARIES = ("torch", "keras", "jax", "numpy", "scipy", "opencv")
 # These libraries take a picture without a channel axis.
 OF_PLANES = {"numpy", "scipy", "opencv"}
@@ -52,7 +52,7 @@ class Code(str, Showable):
         return Document(text(f"The same in {self.library}"), (told, CodeBlock(self.rstrip("\n"), "python")))
 
 
-def code(layers: Layer | Sequence[Layer], to: Library, input_shape: Sequence[int] | None = None) -> Code:
+def code(layers: Layer | Sequence[Layer], to: str, input_shape: Sequence[int] | None = None) -> Code:
     """The few lines that do what `layers` do, in another library, with its conventions made right.
 
     Made right are: the flip (only SciPy's `convolve` rotates the kernel), the order and the names of
