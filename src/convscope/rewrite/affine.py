@@ -33,6 +33,7 @@ from convscope.rewrite.affine_map import (
     told_shape,
     zeros,
 )
+from convscope.rewrite.rewritten import Rewritten
 from convscope.rules.shape import output_shape
 from convscope.rules.window import padded_axes, transposed_axes, window_axes
 from convscope.worked.arithmetic import add, bilinear, multiply
@@ -42,7 +43,7 @@ from convscope.worked.pooling import AvgPoolWork, WholeAvgWork
 from convscope.worked.structural import BatchNormWork, UpsampleWork
 from convscope.worked.symbolic import lift, lower
 
-Chain = Layer | Sequence[Layer]
+Chain = Layer | Rewritten | Sequence[Layer]
 Maker = Callable[[Any, Index], AffineMap]
 # For each output place along an axis, the input places it reads and their shares.
 Shares = Sequence[Sequence[tuple[int, Fraction]]]
@@ -106,11 +107,13 @@ def is_affine(layer: Layer) -> bool:
 
 
 def as_chain(layers: Chain) -> tuple[Layer, ...]:
-    """One layer or several, as a tuple.
+    """One layer or several, or what a rewriting gave, as a tuple.
 
     Raises:
         InputError: something that is no layer.
     """
+    if isinstance(layers, Rewritten):
+        return layers.layers
     chain: object = (layers,) if isinstance(layers, Layer) else layers
     if not isinstance(chain, list | tuple):
         raise InputError(f"{type(layers).__name__} is not a layer such as Conv(kernel), nor layers in order")

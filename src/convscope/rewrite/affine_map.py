@@ -204,11 +204,12 @@ class AffineMap:
     def equals(self, other: AffineMap) -> bool:
         """True when both are the same map: the same shapes, entries and biases.
 
+        An input of one channel is as good as one without a channel axis.
         Symbolic entries are compared by their normal forms. So True is always proved; with ratios
         and letters False is proved as well.
         """
         return (
-            self.input_shape == other.input_shape
+            _without_channel(self.input_shape) == _without_channel(other.input_shape)
             and self.output_shape == other.output_shape
             and not self.differing(other).size
         )
@@ -234,6 +235,10 @@ class AffineMap:
     def to_scipy(self) -> sparse.csr_array:
         """A in float64, each entry the nearest, as SciPy's CSR array."""
         return sparse.csr_array((self.values.to_float(), self.columns, self.starts), shape=self.size)
+
+
+def _without_channel(shape: Index) -> Index:
+    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
 
 
 class _Product:
