@@ -14,7 +14,7 @@ from tests.rewrite.layers import arrays, layers_with_shapes
 import convscope as cs
 from convscope.core.structural import Flatten
 from convscope.errors import InputError, ShapeError, UnsupportedError
-from convscope.rewrite.affine import affine_map, layer_map
+from convscope.rewrite.affine import affine_map, inner_shape, layer_map
 from convscope.rewrite.affine_map import identity
 from convscope.rewrite.as_conv import AS_CONV, as_conv
 from convscope.rewrite.border import border_between
@@ -33,6 +33,7 @@ def test_what_it_gives_is_the_layer(case):
     layer, shape = case
     if isinstance(layer, Flatten):
         return
+    shape = inner_shape((layer,), shape)
     try:
         original = layer_map(layer, shape)
         found = as_conv(layer, shape)

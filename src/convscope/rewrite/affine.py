@@ -15,7 +15,7 @@ import numpy as np
 
 from convscope.core.array import MAX_CELLS, ExactArray, RationalArray, from_cells
 from convscope.core.convolution import Conv, ConvTranspose
-from convscope.core.layer import Layer, Pair, replaced
+from convscope.core.layer import Layer, Pair
 from convscope.core.number import Exact
 from convscope.core.pointwise import Dropout, Identity
 from convscope.core.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool
@@ -33,6 +33,7 @@ from convscope.rewrite.affine_map import (
     told_shape,
     zeros,
 )
+from convscope.rewrite.flip import correlation
 from convscope.rewrite.rewritten import Rewritten
 from convscope.rules.shape import output_shape
 from convscope.rules.window import padded_axes, transposed_axes, window_axes
@@ -232,18 +233,6 @@ class _Windows:
         return (self.met < 0).astype(np.int64)
 
 
-def _weight_turned(layer: Conv | ConvTranspose) -> Conv | ConvTranspose:
-    """The layer with its weights as they multiply, not flipped any more."""
-    if not layer.flip:
-        return layer
-    weight = weights_of(layer)
-    axes = tuple(range(2, weight.ndim))
-    turned: Conv | ConvTranspose = replaced(
-        layer, weight=weight.rearranged(lambda cells: np.flip(cells, axes)), kernel=None, flip=False
-    )
-    return turned
-
-
 def _slid(layer: Conv, lengths: Sequence[int], pairs: Sequence[Pair], windows: Sequence[int]) -> list[Places]:
     """For each axis, the input place that each tap of each window meets."""
     fill = FILLED[layer.padding_mode]
@@ -265,7 +254,7 @@ def _refuse_wide(layer: Conv | ConvTranspose, windows: int, taps: int) -> None:
 
 
 def _conv(layer: Conv, shape: Index) -> AffineMap:
-    turned = _weight_turned(layer)
+    turned = correlation(layer)
     axes = window_axes(layer, shape[1:])
     counts = tuple(axis.size for axis in axes)
     found = (layer.out_channels, *counts)
@@ -295,7 +284,7 @@ def _from_outside(windows: _Windows, value: Fraction) -> ExactArray:
 
 
 def _conv_transpose(layer: ConvTranspose, shape: Index) -> AffineMap:
-    turned = _weight_turned(layer)
+    turned = correlation(layer)
     axes = transposed_axes(layer, shape[1:])
     found = (layer.out_channels, *(axis.size for axis in axes))
     places = []

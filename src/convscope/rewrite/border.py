@@ -31,6 +31,7 @@ class Border:
         mask: bool, over the spatial axes of the output: True where some channel differs.
         before, after: for each axis, how many lines of cells at its beginning and end differ.
         is_frame: all cells outside that frame are the same; False where cells differ inside as well.
+        is_bound: the marked cells may differ, and no others; there were too many to compare each.
     """
 
     input_shape: Index
@@ -38,6 +39,7 @@ class Border:
     before: tuple[int, ...]
     after: tuple[int, ...]
     is_frame: bool
+    is_bound: bool = False
 
     @property
     def cells(self) -> int:
@@ -58,15 +60,16 @@ class Border:
         """Where they differ, in words and marked."""
         whole = self.mask.size
         where = told_shape(self.input_shape)
+        differ = "may differ" if self.is_bound else "differ"
         if self.cells == whole:
-            told = f"They differ in every cell on an input of {where} cells."
+            told = f"They {differ} in every cell on an input of {where} cells."
         elif self.is_frame:
             told = (
-                f"They differ in {self.words()}: {self.cells} of {whole} positions "
-                f"on an input of {where} cells. Everywhere else they are the same, for every input."
+                f"They {differ} in {self.words()}: {self.cells} of {whole} positions "
+                f"on an input of {where} cells. Everywhere else they are the same."
             )
         else:
-            told = f"They differ in {self.cells} of {whole} positions on an input of {where} cells."
+            told = f"They {differ} in {self.cells} of {whole} positions on an input of {where} cells."
         blocks: list[Block] = [Finding("warning", text(told))]
         if whole <= MOST_MARKED and self.mask.ndim <= 2:
             plane = self.mask if self.mask.ndim == 2 else self.mask[None]
@@ -99,7 +102,7 @@ def border_between(many: AffineMap, one: AffineMap) -> Border | None:
     return border_of(mask, many.input_shape)
 
 
-def border_of(mask: npt.NDArray[np.bool_], input_shape: Index) -> Border:
+def border_of(mask: npt.NDArray[np.bool_], input_shape: Index, *, is_bound: bool = False) -> Border:
     """The frame that holds the marked cells, narrow enough that its lines differ in the middle too."""
     middle = tuple(length // 2 for length in mask.shape)
     sides = [_sides(mask[(*middle[:axis], slice(None), *middle[axis + 1 :])]) for axis in range(mask.ndim)]
@@ -107,7 +110,7 @@ def border_of(mask: npt.NDArray[np.bool_], input_shape: Index) -> Border:
         slice(first, length - last) for (first, last), length in zip(sides, mask.shape, strict=True)
     )
     before, after = (tuple(side[place] for side in sides) for place in (0, 1))
-    return Border(input_shape, mask, before, after, not mask[inside].any())
+    return Border(input_shape, mask, before, after, not mask[inside].any(), is_bound)
 
 
 def _sides(line: npt.NDArray[np.bool_]) -> tuple[int, int]:
