@@ -64,14 +64,21 @@ if TYPE_CHECKING:
     from convscope.errors import ShapeError as ShapeError
     from convscope.errors import UnsupportedError as UnsupportedError
     from convscope.importers import layer as layer
+    from convscope.importers import layers as layers
     from convscope.importers import network as network
     from convscope.importers.picture import Photograph as Photograph
     from convscope.importers.picture import read_picture as read_picture
     from convscope.problems import ProblemSet as ProblemSet
     from convscope.problems import SolvedSet as SolvedSet
     from convscope.problems import load_problems as load_problems
+    from convscope.rewrite.backward import Backward as Backward
+    from convscope.rewrite.backward import backward as backward
     from convscope.rewrite.code import Code as Code
     from convscope.rewrite.code import code as code
+    from convscope.rewrite.equivalence import equivalent as equivalent
+    from convscope.rewrite.proof import Counterexample as Counterexample
+    from convscope.rewrite.proof import Proof as Proof
+    from convscope.rewrite.proof import Undecided as Undecided
     from convscope.rules.inverse import find_sizes as find_sizes
     from convscope.rules.network import Network as Network
     from convscope.rules.padding_solver import find_padding as find_padding
@@ -102,10 +109,13 @@ _HOMES = {
     "engine.apply": ("apply", "plan"),
     "engine.plan": ("Plan",),
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
-    "importers": ("layer", "network"),
+    "importers": ("layer", "layers", "network"),
     "importers.picture": ("Photograph", "read_picture"),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
+    "rewrite.backward": ("Backward", "backward"),
     "rewrite.code": ("Code", "code"),
+    "rewrite.equivalence": ("equivalent",),
+    "rewrite.proof": ("Counterexample", "Proof", "Undecided"),
     "rules.inverse": ("find_sizes",),
     "rules.network": ("Network",),
     "rules.padding_solver": ("find_padding",),

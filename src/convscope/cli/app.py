@@ -35,6 +35,9 @@ COMMANDS = {
     "conv": Entry("convscope.cli.conv", "Work out a convolution, and layers after it, cell by cell."),
     "size": Entry("convscope.cli.size", "Derive the output size of a convolution or pooling layer."),
     "net": Entry("convscope.cli.net", "Derive the output size of every layer of a network."),
+    "equivalent": Entry(
+        "convscope.cli.equivalent", "Prove two layers equal for every input, or show an input for which not."
+    ),
     "apply": Entry("convscope.cli.apply", "Apply a kernel to pictures, folders of them, or huge files."),
 }
 

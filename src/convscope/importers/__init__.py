@@ -136,6 +136,24 @@ def layer(words: str) -> Layer:
     return parse_layer(words)
 
 
+def layers(words: str) -> tuple[Layer, ...]:
+    """Layers in order, written on one line with ``then`` between them; weights stand in brackets.
+
+    A layer is written as `layer` reads it. A convolution of either direction or a linear layer may be
+    written with its weights: the word, a matrix in brackets as `matrix` reads it (or a kernel's name), and
+    the options, among them ``bias 3`` and ``flip``.
+
+    Raises:
+        InputError: led by the layer's place, and by the column where there is one.
+
+    >>> layers("conv [1 2; 3 4], stride 2 then relu")
+    (Conv(kernel([[1, 2], [3, 4]]), stride=2), ReLU())
+    """
+    from convscope.importers.text_weights import parse_layers
+
+    return parse_layers(words)
+
+
 def _known() -> str:
     return (
         f"known: files ending in {', '.join(SUFFIXES)}, text that begins with 'input 3x227x227', "

@@ -412,3 +412,73 @@ def _ends(profile: Mask, inner: slice) -> tuple[int, int]:
     met = np.flatnonzero(profile)
     first, last = met[met < inner.start], met[met >= inner.stop]
     return (int(first.max()) + 1 if len(first) else 0, len(profile) - int(last.min()) if len(last) else 0)
+
+
+# --- what an inner cell reads -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """What one output cell far from every border multiplies the input's cells by.
+
+    Attributes:
+        start: along each axis, the first cell read, counted from where the output cell's own place lies.
+        values: the numbers, one axis for each spatial axis.
+        channels: output and input channel that are shown.
+        count: how many pairs of channels there are.
+    """
+
+    start: tuple[int, ...]
+    values: ExactArray
+    channels: tuple[int, int]
+    count: int
+
+
+def inner_windows(form: TensorForm, found: PairResult) -> Window | None:
+    """The window of one inner output cell; None where no cell is known to be far from the border."""
+    tables, rows = [], []
+    start: list[int] = []
+    for axis, own in enumerate(found.axes):
+        tabled = _tabled(form.linear.maps[axis], own.lengths[-1:])
+        size = own.outputs[-1]
+        inner = _inner(size, own)
+        if own.locality is None or inner.start >= inner.stop:
+            return None
+        row = _middle(inner, own.locality.advance)
+        entries = tabled.table.at(own.lengths[-1])
+        entries = entries[entries[:, 0] == row]
+        home = row // own.locality.advance * own.locality.period
+        if not len(entries):
+            return None
+        start.append(int(entries[:, 1].min()) - home)
+        tables.append(tabled)
+        rows.append(entries)
+    numbers = _multiplied(form.linear, 2, tables)
+    shown = _shown_channels(numbers)
+    chosen = numbers[shown]
+    for entries in rows:
+        first = int(entries[:, 1].min())
+        length = int(entries[:, 1].max()) - first + 1
+        spread = np.zeros((chosen.shape[0], length), dtype=np.int64)
+        spread[entries[:, 2], entries[:, 1] - first] = 1
+        chosen = bilinear(
+            chosen,
+            RationalArray(spread),
+            lambda numbers, columns: np.tensordot(numbers, columns, axes=([0], [0])),
+            terms=spread.shape[0],
+            products=chosen.size * length,
+        )
+    return Window(tuple(start), chosen, shown, numbers.shape[0] * numbers.shape[1])
+
+
+def _middle(inner: slice, advance: int) -> int:
+    """An inner row in the middle, the first of its period where one is near."""
+    start, stop = int(inner.start), int(inner.stop)
+    middle = (start + stop - 1) // 2
+    return max(middle // advance * advance, start)
+
+
+def _shown_channels(numbers: ExactArray) -> tuple[int, int]:
+    """The first pair of channels with any number that is not zero."""
+    used = np.argwhere(unlike(numbers, RationalArray(np.zeros(numbers.shape, dtype=np.int64))))
+    return (int(used[0][0]), int(used[0][1])) if len(used) else (0, 0)
