@@ -324,7 +324,7 @@ class ConvTransposeWork(Work[ConvTranspose]):
         return _flipped(weight, weight.ndim - 2) if self.layer.flip else weight
 
     @cached_property
-    def _full(self) -> tuple[int, ...]:
+    def canvas_size(self) -> tuple[int, ...]:
         """The canvas before the padding is cut off: as far as any stamp or the output reaches."""
         layer = self.layer
         axes = transposed_axes(layer, self.x.shape[2:])
@@ -346,7 +346,7 @@ class ConvTransposeWork(Work[ConvTranspose]):
 
     def compute(self) -> ExactArray:
         """Every input cell's stamp added onto the canvas, then the padding cut off."""
-        layer, full, weight = self.layer, self._full, self.weight_used
+        layer, full, weight = self.layer, self.canvas_size, self.weight_used
         terms = math.prod(weight.shape[2:]) * weight.shape[0] // layer.groups
         canvas = bilinear(
             self.x,
