@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -12,12 +12,12 @@ import numpy as np
 
 from convscope.core.array import ExactArray, from_cells
 from convscope.core.derivation import Step
-from convscope.core.document import Block, Formula, Text, text
+from convscope.core.document import Block, Formula, MatrixRow, Text, elided, text
 from convscope.core.expression import Expression, Number, Product, equation
 from convscope.core.number import Exact
 from convscope.rewrite.affine_map import AffineMap
 from convscope.worked.arithmetic import Numbers, bilinear, concatenate, is_zero
-from convscope.worked.views import indexed, short_sum
+from convscope.worked.views import MOST_CHANNELS, indexed, short_sum
 from convscope.worked.work import Index, Work
 
 AnyWork = TypeVar("AnyWork", bound=Work[Any])
@@ -57,6 +57,10 @@ class Gradient(ABC, Generic[AnyWork]):
 
     def preamble(self) -> tuple[Block, ...]:
         """What is shown once before the cells."""
+        return ()
+
+    def at_once(self) -> tuple[Block, ...]:
+        """All cells in one view, where that says more than the cells one by one; empty where it does not."""
         return ()
 
     @abstractmethod
@@ -101,6 +105,13 @@ class MappedGradient(Gradient[AnyWork]):
             for cell, factor in reached
         ]
         return summed_steps(name, reached_words(len(pairs)), pairs, self.inputs[0].cell(index))
+
+
+def by_plane(shape: Index, row: Callable[[Index], MatrixRow]) -> tuple[Block, ...]:
+    """One row of matrices for each plane of ``(N, C, *space)``; the middle ones of many are left out."""
+    leading = list(np.ndindex(*shape[:-2]))
+    remedy = text("index the stage's values to see them")
+    return elided(len(leading), lambda number: (row(leading[number]),), MOST_CHANNELS, "planes", remedy)
 
 
 def reached_words(count: int) -> Text:

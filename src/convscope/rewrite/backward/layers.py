@@ -11,7 +11,7 @@ import numpy as np
 from convscope.core import pointwise
 from convscope.core.array import ExactArray, RationalArray, from_cells
 from convscope.core.derivation import Step
-from convscope.core.document import Finding, Formula, Text, text
+from convscope.core.document import Block, Finding, Formula, MatrixRow, Text, text
 from convscope.core.expression import Expression, Number, Product, Symbol, equation
 from convscope.core.layer import Layer
 from convscope.core.number import Exact
@@ -19,13 +19,14 @@ from convscope.core.structural import Add, Concat
 from convscope.errors import InputError
 from convscope.rewrite.affine import layer_map
 from convscope.rewrite.affine_map import AffineMap, from_entries, zeros
-from convscope.rewrite.backward.gradient import Gradient, MappedGradient, summed_steps, total
+from convscope.rewrite.backward.gradient import Gradient, MappedGradient, by_plane, summed_steps, total
 from convscope.worked.arithmetic import Numbers, add, bilinear, concatenate, mapped, multiply, ordered
 from convscope.worked.pointwise import PReLUWork, SoftmaxWork, sign
 from convscope.worked.pooling import PoolWork
 from convscope.worked.slopes import slope_at, slope_name
 from convscope.worked.structural import AddWork, BatchNormWork, ConcatWork, LinearWork
 from convscope.worked.symbolic import lift, lower
+from convscope.worked.views import cell_marks, matrix_view
 from convscope.worked.work import Index, Work
 
 ONE = Fraction(1)
@@ -138,6 +139,19 @@ class MaxGradient(MappedGradient[PoolWork[Any]]):
             "as it is, and the other cells of the window get 0. Of a tie the first cell, row by row, wins."
         )
 
+    def at_once(self) -> tuple[Block, ...]:
+        """The input with its winners marked, beside what they are given."""
+
+        def row(place: Index) -> MatrixRow:
+            won = self._jacobians[place[0]].columns
+            cells = {np.unravel_index(column, self.work.x.shape[1:]) for column in won}
+            mine = [cell[-2:] for cell in cells if tuple(cell[:-2]) == place[1:]]
+            marks = cell_marks("winner", [tuple(int(i) for i in cell) for cell in mine])
+            before = matrix_view(self.work.x[place], text("input, winners marked"), marks)
+            return MatrixRow((before, matrix_view(self.inputs[0][place], text("dL/dx"))), ("→",))
+
+        return by_plane(self.work.x.shape, row)
+
     def steps(self, index: Index, name: Expression) -> tuple[Step, ...]:
         """The windows that the cell won."""
         won = self._jacobians[index[0]].transpose.row(index[1:])
@@ -183,6 +197,19 @@ class PointwiseGradient(Gradient[Work[Any]]):
             x,
             ".",
         )
+
+    def at_once(self) -> tuple[Block, ...]:
+        """dL/dy ⊙ f′(x) = dL/dx, plane by plane."""
+
+        def row(place: Index) -> MatrixRow:
+            views = (
+                matrix_view(self.output[place], text("dL/dy")),
+                matrix_view(self.slopes[place], text("slope at x")),
+                matrix_view(self.inputs[0][place], text("dL/dx")),
+            )
+            return MatrixRow(views, ("⊙", "="))
+
+        return by_plane(self.work.x.shape, row)
 
     def steps(self, index: Index, name: Expression) -> tuple[Step, ...]:
         """Gradient · slope."""

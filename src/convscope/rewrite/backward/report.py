@@ -58,8 +58,9 @@ def stage_blocks(stage: BackwardStage) -> tuple[Block, ...]:
     place = stage.stage.number - 1
     shape = stage.value.shape
     remedy = text(Code(f"backward.stages[{place}].cell(…)"), " works any of them")
-    blocks += _cells(shape, lambda index: stage.cell(*index).blocks(), remedy)
-    for number, found in enumerate(stage.values, start=1):
+    at_once = stage.work.at_once()
+    blocks += at_once or _cells(shape, lambda index: stage.cell(*index).blocks(), remedy)
+    for number, found in enumerate(() if at_once else stage.values, start=1):
         name = "dL/dx" if len(stage.values) == 1 else f"dL/dx of input {number}"
         blocks += array_views(found, text(f"{name}, ", sizes(found.shape)))
     for parameter, found in stage.parameters.items():
