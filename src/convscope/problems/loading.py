@@ -8,6 +8,7 @@ from pathlib import Path
 from convscope.errors import InputError, nearest_name
 from convscope.problems.fields import Fields, Mistakes, shown, told
 from convscope.problems.kinds import KINDS
+from convscope.problems.kinds.equivalent import with_proof
 from convscope.problems.problem import Group, Problem, ProblemSet
 from convscope.problems.source import TEXT_NAME, Source, read_source
 from convscope.problems.tree import Entries, Node, parse_tree
@@ -131,7 +132,7 @@ class _Loader:
         if kind is None:
             fields.refuse("kind", f"unknown kind '{shown(name)}'; {nearest_name(name, KINDS)}")
             return
-        task = kind.read(fields)
+        task = with_proof(kind.read(fields), fields)
         fields.finish()
         if task is not None and len(self._mistakes.found) == before:
             place = f"{self._source.name}:{fields.line()}: "

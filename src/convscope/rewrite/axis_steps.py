@@ -77,8 +77,7 @@ class AxisStep:
         Raises:
             ShapeError: a length that the layer does not take.
         """
-        found: Entries = _ENTRIES[type(self.layer)](self.layer, self.tap, n)
-        return found
+        return _entries(self, n)
 
     def locality(self) -> Locality | None:
         """Its locality; None for a layer whose windows depend on the whole length."""
@@ -149,6 +148,13 @@ class AxisMap:
 
 
 IDENTITY = local(period=1, advance=1, left=0, right=0, before=0, after=0, longer=0, shorter=0)
+
+
+@lru_cache(maxsize=2**13)
+def _entries(step: AxisStep, n: int) -> Entries:
+    """The taps of a layer meet again in every product of a chain, so that each is made once."""
+    found: Entries = _ENTRIES[type(step.layer)](step.layer, step.tap, n)
+    return found
 
 
 @lru_cache(maxsize=2**14)

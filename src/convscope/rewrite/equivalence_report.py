@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convscope.core.array import ExactArray, RationalArray, differs
+from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.document import (
     Block,
     Code,
@@ -25,6 +26,8 @@ from convscope.core.document import (
     text,
 )
 from convscope.core.expression import sizes
+from convscope.core.layer import Layer, replaced
+from convscope.core.structural import Linear
 from convscope.rewrite.affine_map import AffineMap
 from convscope.rewrite.linear_pair import Border, PairResult, Window, inner_windows
 from convscope.rewrite.tensor_form import TensorForm
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from convscope.rewrite.proof import Counterexample, Layers, Proof, Undecided
 
 MOST_LENGTHS = 8
+LONGEST_SOURCE = 100
 MOST_SHOWN = 400
 
 
@@ -58,12 +62,21 @@ def _source(layers: Layers) -> Text:
     parts: list[str | Code] = []
     for number, layer in enumerate(layers):
         parts += [", then "] if number else []
-        parts.append(Code(_short(repr(layer))))
+        parts.append(Code(layer_source(layer)))
     return text(*parts)
 
 
-def _short(source: str, most: int = 120) -> str:
-    return source if len(source) <= most else f"{source[: most - 1]}…"
+def layer_source(layer: Layer) -> str:
+    """The layer as it is written in Python; of long weights the sizes only."""
+    source = repr(layer)
+    if len(source) <= LONGEST_SOURCE:
+        return source
+    if isinstance(layer, Conv | ConvTranspose):
+        biased = isinstance(layer.bias, ExactArray)
+        source = repr(replaced(layer, weight=None, kernel=None, bias=biased))
+    elif isinstance(layer, Linear):
+        source = repr(replaced(layer, weight=None, bias=isinstance(layer.bias, ExactArray)))
+    return source if len(source) <= LONGEST_SOURCE else f"{source[: LONGEST_SOURCE - 1]}…"
 
 
 def _pair_blocks(first: Layers, second: Layers) -> tuple[Block, ...]:
@@ -171,18 +184,12 @@ def _formulas(name: str, chain: Layers, shape: tuple[int, ...]) -> list[Block]:
 
 def _window_blocks(first: Window, second: Window) -> tuple[Block, ...]:
     """What one inner output cell multiplies the input's cells by."""
-    alike = first.start == second.start and first.values == second.values
-    told = text(
-        "An output cell far from every border is a sum of input cells, each times a number. These are the "
-        f"numbers{_of_channels(first)}:"
-    )
-    if alike:
-        return (Paragraph(told), *_planes(first.values, text("both")))
     one, other = _on_one_grid(first, second)
-    if first.start != second.start:
-        told = text(*told[:-1], str(told[-1]).removesuffix(":"), ", on one grid:")
     if one.ndim > 2 or one.size > MOST_SHOWN:
         return (Paragraph(told), *_planes(one, text("first")), *_planes(other, text("second")))
+    if one == other:
+        views = matrix_view(one, text("first")), matrix_view(other, text("second"))
+        return (Paragraph(told), MatrixRow(views, ("=",)))
     marks = cell_marks("difference", differing_cells(one, other))
     views = matrix_view(one, text("first"), marks), matrix_view(other, text("second"), marks)
     return (Paragraph(told), MatrixRow(views, ("versus",)))

@@ -76,8 +76,9 @@ class Counterexample(Showable):
 
     Attributes:
         first, second: the layers compared.
-        input: the smallest integer input found that shows the difference; of linear layers there is
-            none on fewer cells, with fewer numbers that are not zero, or with smaller ones.
+        input: the smallest integer input found that shows the difference. Of linear layers none is
+            smaller: where shapes differ, no smaller input has outputs of unlike shapes; else no input of
+            fewer cells, of fewer numbers that are not zero or of smaller ones shows a difference.
         layout: its axes, such as ``"HW"``, ``"CHW"`` or ``"NCL"``, as `solve` takes them.
         solutions: the input worked by each.
         where: ``"shape"``: the outputs have unlike shapes; ``"border"``: equal but for cells near the
