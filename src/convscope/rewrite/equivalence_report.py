@@ -184,6 +184,10 @@ def _formulas(name: str, chain: Layers, shape: tuple[int, ...]) -> list[Block]:
 
 def _window_blocks(first: Window, second: Window) -> tuple[Block, ...]:
     """What one inner output cell multiplies the input's cells by."""
+    told = text(
+        "An output cell far from every border is a sum of input cells, each times a number. These are the "
+        f"numbers{_of_channels(first)}{', on one grid' if first.start != second.start else ''}:"
+    )
     one, other = _on_one_grid(first, second)
     if one.ndim > 2 or one.size > MOST_SHOWN:
         return (Paragraph(told), *_planes(one, text("first")), *_planes(other, text("second")))
