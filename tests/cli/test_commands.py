@@ -272,3 +272,11 @@ def test_conv_writes_the_code_of_another_library():
     names = {"x": np.array([[1.0, 2], [3, 4]])}
     exec(ran.out, names)  # noqa: S102 - that is what programs are for
     assert names["y"].tolist() == [[3.0], [7.0]]
+
+
+def test_conv_works_backwards():
+    words = ("conv", "1 2; 3 4", "1 1; 1 1", "--backward")
+    assert "transposed convolution of dL/dy" in run(*words).out
+    facts = json.loads(run(*words, "--json").out)
+    assert facts["stages"][0]["weight"] == [[[["1", "2"], ["3", "4"]]]]
+    assert "Gradient of input cell (0, 1)" in run(*words, "--cell", "0,1").out

@@ -60,6 +60,10 @@ from convscope.show import Showable
     "--cell", callback=reading(read_cell), help="Derive only this cell of the result, counted from 0."
 )
 @click.option(
+    "--backward", is_flag=True,
+    help="Work backwards: the gradient of the sum of the result, for every cell and weight.",
+)  # fmt: skip
+@click.option(
     "--code", "library", metavar="LIBRARY",
     help="Write the lines that compute the same in torch, keras, jax, numpy, scipy or opencv.",
 )  # fmt: skip
@@ -78,6 +82,7 @@ def command(
     digits: int,
     *,
     compare: bool,
+    backward: bool,
     as_json: bool,
     **options: Any,  # noqa: ANN401 - the options of cs.Conv
 ) -> None:
@@ -101,19 +106,40 @@ def command(
         return
     other = "correlation" if options["flip"] else "convolution"
     solution = cs.solve(x, *layers, compare=other if compare else None)
-    result: Showable = solution
-    if cell is not None:
-        result = solution.stages[-1].cell(*cell)
-    if not as_json:
-        emit(result, to=to, output=output, digits=digits)
-        return
-    stages = [{"layer": repr(stage.layer), "shape": stage.value.shape, "value": stage.value}
-              for stage in solution.stages]  # fmt: skip
+    if backward:
+        found = cs.backward(solution)
+        shown: Showable = found if cell is None else found.stages[0].cell(*cell)
+        facts = _backward_facts(found)
+    else:
+        shown = solution if cell is None else solution.stages[-1].cell(*cell)
+        facts = _facts(solution, other) if cell is None else _cell_facts(solution, cell, digits)
+    if as_json:
+        emit_json(facts, digits)
+    else:
+        emit(shown, to=to, output=output, digits=digits)
+
+
+def _facts(solution: cs.Solution, other: str) -> dict[str, object]:
+    stages = [
+        {"layer": repr(stage.layer), "shape": stage.value.shape, "value": stage.value}
+        for stage in solution.stages
+    ]
     facts: dict[str, object] = {"shape": solution.value.shape, "value": solution.value, "stages": stages}
     if solution.other is not None:
         facts["other"] = {"convention": other, "value": solution.other.value}
-    if cell is not None:
-        derivation = solution.stages[-1].cell(*cell)
-        steps = derivation_steps(derivation, digits)
-        facts = {"layer": repr(layers[-1]), "cell": cell, "value": derivation.value, "steps": steps}
-    emit_json(facts, digits)
+    return facts
+
+
+def _cell_facts(solution: cs.Solution, cell: tuple[int, ...], digits: int) -> dict[str, object]:
+    last = solution.stages[-1]
+    derivation = last.cell(*cell)
+    steps = derivation_steps(derivation, digits)
+    return {"layer": repr(last.layer), "cell": cell, "value": derivation.value, "steps": steps}
+
+
+def _backward_facts(found: cs.Backward) -> dict[str, object]:
+    stages = [
+        {"layer": repr(stage.layer), "gradient": stage.gradient, "value": stage.value, **stage.parameters}
+        for stage in found.stages
+    ]
+    return {"value": found.value, "stages": stages}
