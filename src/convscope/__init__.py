@@ -71,14 +71,25 @@ if TYPE_CHECKING:
     from convscope.problems import ProblemSet as ProblemSet
     from convscope.problems import SolvedSet as SolvedSet
     from convscope.problems import load_problems as load_problems
+    from convscope.rewrite.as_conv import as_conv as as_conv
     from convscope.rewrite.backward import Backward as Backward
     from convscope.rewrite.backward import backward as backward
     from convscope.rewrite.code import Code as Code
     from convscope.rewrite.code import code as code
+    from convscope.rewrite.compose import compose as compose
     from convscope.rewrite.equivalence import equivalent as equivalent
+    from convscope.rewrite.flip import to_correlation as to_correlation
+    from convscope.rewrite.fold import fold as fold
+    from convscope.rewrite.gemm import Gemm as Gemm
+    from convscope.rewrite.gemm import as_gemm as as_gemm
+    from convscope.rewrite.matrix import LayerMatrix as LayerMatrix
+    from convscope.rewrite.matrix import as_matrix as as_matrix
     from convscope.rewrite.proof import Counterexample as Counterexample
     from convscope.rewrite.proof import Proof as Proof
     from convscope.rewrite.proof import Undecided as Undecided
+    from convscope.rewrite.rewritten import Rewritten as Rewritten
+    from convscope.rewrite.separate import Separated as Separated
+    from convscope.rewrite.separate import separate as separate
     from convscope.rules.inverse import find_sizes as find_sizes
     from convscope.rules.network import Network as Network
     from convscope.rules.padding_solver import find_padding as find_padding
@@ -112,10 +123,18 @@ _HOMES = {
     "importers": ("layer", "layers", "network"),
     "importers.picture": ("Photograph", "read_picture"),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
+    "rewrite.as_conv": ("as_conv",),
     "rewrite.backward": ("Backward", "backward"),
     "rewrite.code": ("Code", "code"),
+    "rewrite.compose": ("compose",),
     "rewrite.equivalence": ("equivalent",),
+    "rewrite.flip": ("to_correlation",),
+    "rewrite.fold": ("fold",),
+    "rewrite.gemm": ("Gemm", "as_gemm"),
+    "rewrite.matrix": ("LayerMatrix", "as_matrix"),
     "rewrite.proof": ("Counterexample", "Proof", "Undecided"),
+    "rewrite.rewritten": ("Rewritten",),
+    "rewrite.separate": ("Separated", "separate"),
     "rules.inverse": ("find_sizes",),
     "rules.network": ("Network",),
     "rules.padding_solver": ("find_padding",),
