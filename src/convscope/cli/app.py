@@ -38,6 +38,9 @@ COMMANDS = {
     "equivalent": Entry(
         "convscope.cli.equivalent", "Prove two layers equal for every input, or show an input for which not."
     ),
+    "rewrite": Entry(
+        "convscope.cli.rewrite", "Write layers as a convolution, a matrix, one layer, or passes."
+    ),
     "apply": Entry("convscope.cli.apply", "Apply a kernel to pictures, folders of them, or huge files."),
 }
 

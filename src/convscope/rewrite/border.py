@@ -56,6 +56,18 @@ class Border:
                 told.append(f"the {' and '.join(counted)} {_lines(name, first + last)}")
         return ", ".join(told)
 
+    def facts(self) -> dict[str, object]:
+        """The frame as plain facts."""
+        return {
+            "input_shape": self.input_shape,
+            "before": self.before,
+            "after": self.after,
+            "positions": self.cells,
+            "of": int(self.mask.size),
+            "is_frame": self.is_frame,
+            "is_bound": self.is_bound,
+        }
+
     def blocks(self) -> tuple[Block, ...]:
         """Where they differ, in words and marked."""
         whole = self.mask.size

@@ -29,7 +29,7 @@ from convscope.worked.window import at, padded, tap_slices, taps
 MOST_GROUPS = 3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Gemm(Showable):
     """A convolution as a product of matrices, one for each group.
 
@@ -50,6 +50,19 @@ class Gemm(Showable):
     columns: tuple[ExactArray, ...]
     products: tuple[ExactArray, ...]
     value: ExactArray
+
+    def facts(self) -> dict[str, object]:
+        """The matrices of each group and the output as plain facts."""
+        groups = [
+            {"weights": weights, "columns": columns, "product": product}
+            for weights, columns, product in zip(self.weights, self.columns, self.products, strict=True)
+        ]
+        return {"layer": repr(self.layer), "groups": groups, "shape": self.value.shape, "value": self.value}
+
+    def __repr__(self) -> str:
+        weights, columns = self.weights[0].shape, self.columns[0].shape
+        times = f"{len(self.weights)} times " if len(self.weights) > 1 else ""
+        return f"<gemm: {times}{told_shape(weights)} by {told_shape(columns)}>"
 
     def document(self) -> Document:
         """Every step: the columns, the weights, their product, the output."""

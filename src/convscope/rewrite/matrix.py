@@ -50,8 +50,9 @@ from convscope.worked.views import array_views, matrix_view
 if TYPE_CHECKING:
     from scipy import sparse
 
-# A matrix of at most so many rows and columns is written out.
+# A matrix of at most so many rows and columns is written out; as facts, of so many entries.
 MOST_WRITTEN = 40
+MOST_LISTED = 100_000
 # Pixels along each side of the picture; a larger matrix shows several cells a pixel.
 PICTURE_SIDE = 384
 MOST_BLOCKS = 6
@@ -61,7 +62,7 @@ NEGATIVE, POSITIVE = np.array([213, 94, 0.0]), np.array([0, 114, 178.0])
 GRID = np.array([160, 160, 160], dtype=np.uint8)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LayerMatrix(Showable):
     """The matrix A of a layer, and its b: the output's cells are ``A·x + b``, all row by row.
 
@@ -208,6 +209,31 @@ class LayerMatrix(Showable):
         """
         return _picture(self.map, side)
 
+    def facts(self) -> dict[str, object]:
+        """The matrix as plain facts, its entries as rows, columns and values.
+
+        Raises:
+            ShapeError: more entries than are written out.
+        """
+        if self.nonzeros > MOST_LISTED:
+            raise ShapeError(
+                f"a matrix of {self.nonzeros:,} entries is too long to be written out; up to "
+                f"{MOST_LISTED:,} are, and to_scipy() has them all"
+            )
+        return {
+            "layers": [repr(layer) for layer in self.layers],
+            "shape": self.shape,
+            "input_shape": self.input_shape,
+            "output_shape": self.output_shape,
+            "rows": self.map.rows.tolist(),
+            "columns": self.map.columns.tolist(),
+            "values": self.map.values,
+            "bias": self.bias,
+        }
+
+    def __repr__(self) -> str:
+        return f"<matrix: {told_shape(self.shape)}, {self.nonzeros} entries not zero>"
+
     def document(self) -> Document:
         """What the matrix is, its blocks, the picture, and its numbers where they fit on a page."""
         rows, columns = self.shape
@@ -251,7 +277,7 @@ class LayerMatrix(Showable):
         if rest or not isinstance(layer, Conv | ConvTranspose) or layer.rank not in (1, 2):
             return ()
         told = _TRANSPOSED if isinstance(layer, ConvTranspose) != self.is_transposed else _DIRECT
-        blocks: list[Block] = [Paragraph(text(told[layer.rank]))]
+        blocks: list[Block] = [Paragraph(text(told[layer.rank] + _at_the_border(layer)))]
         if layer.rank == 2:
             blocks += self._plane_blocks()
         return tuple(blocks)
@@ -301,6 +327,13 @@ _TRANSPOSED = {
     2: "It is made of blocks, one for each output row and input row, each a Toeplitz matrix of one kernel "
     f"row, turned over. {_STAMPS}",
 }
+
+
+def _at_the_border(layer: Conv | ConvTranspose) -> str:
+    """What padding other than zeros does to the pattern."""
+    if isinstance(layer, ConvTranspose) or layer.padding_mode in ("zeros", "constant"):
+        return ""
+    return f" Padding mode '{layer.padding_mode}' adds to entries near the border, out of that pattern."
 
 
 def _name(names: list[ExactArray], block: ExactArray) -> str:

@@ -19,7 +19,7 @@ from convscope.show import Showable
 MOST_TYPED = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rewritten(Showable):
     """Layers written as other layers that do the same.
 
@@ -69,6 +69,19 @@ class Rewritten(Showable):
         if self.border is not None:
             blocks.append(Section(text("The border"), self.border.blocks()))
         return Document(self.title, (*blocks, *source_blocks(self.layers)))
+
+    def facts(self) -> dict[str, object]:
+        """The layers and the border as plain facts."""
+        return {
+            "original": [repr(layer) for layer in self.original],
+            "layers": [repr(layer) for layer in self.layers],
+            "is_exact": self.is_exact,
+            "border": None if self.border is None else self.border.facts(),
+        }
+
+    def __repr__(self) -> str:
+        held = "exact" if self.is_exact else "the border differs"
+        return f"<rewritten: {chain_words(self.layers)}; {held}>"
 
 
 def source_blocks(layers: Sequence[Layer]) -> tuple[Block, ...]:

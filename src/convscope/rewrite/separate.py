@@ -66,7 +66,7 @@ class Term:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Separated(Showable):
     """A kernel as a sum of separable terms.
 
@@ -131,6 +131,23 @@ class Separated(Showable):
                 "see .terms"
             )
         return _passes(self.terms[0].kernels, self.layer)
+
+    def facts(self) -> dict[str, object]:
+        """Rank, terms and error as plain facts."""
+        terms = [
+            {"scale": term.scale, "factors": [{"factor": factor} for factor in term.factors]}
+            for term in self.terms
+        ]
+        return {
+            "kernel": self.kernel.weights,
+            "rank": self.rank,
+            "is_exact": self.is_exact,
+            "error": Fraction(self.error),
+            "terms": terms,
+        }
+
+    def __repr__(self) -> str:
+        return f"<separated: rank {self.rank}, {len(self.terms)} terms, error {self.error:.3g}>"
 
     def document(self) -> Document:
         """Rank, terms, what they save, and the error where there is one."""
