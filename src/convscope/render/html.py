@@ -11,7 +11,7 @@ import hashlib
 import html
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +25,7 @@ from convscope.core.document import (
     Figure,
     Finding,
     Formula,
+    Gallery,
     Hidden,
     Inline,
     Listing,
@@ -34,6 +35,7 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Reference,
     Section,
     Share,
     Strong,
@@ -44,6 +46,7 @@ from convscope.errors import rule_for
 from convscope.render import mathml
 from convscope.render.formula import Writer
 from convscope.render.grid import GridCell, hidden_words, lay_out
+from convscope.render.html_gallery import Writers, card_anchor, gallery_markup
 from convscope.render.legend import roles_in
 from convscope.render.literal import visible_lines
 from convscope.render.mathml import escape
@@ -100,9 +103,11 @@ def policy(script: str) -> str:
 
 
 def _script(document: Document) -> str:
-    """The script that lets tables be sorted, where there is one; all of it can be read without."""
+    """The scripts that put tables and galleries in order, where there are any; all can be read without."""
     sortable = any(isinstance(block, Table) and block.sortable for block in document.walk())
-    return f"\n{_style('sort.js')}" if sortable else ""
+    gallery = any(isinstance(block, Gallery) for block in document.walk())
+    wanted = [name for name, is_wanted in (("sort.js", sortable), ("gallery.js", gallery)) if is_wanted]
+    return "".join(f"\n{_style(name)}" for name in wanted)
 
 
 def to_html(document: Document, *, digits: int) -> str:
@@ -214,6 +219,8 @@ def _inline(place: Place, part: Inline) -> str:
             return _share(part)
         case Explained():
             return _explained(place, part)
+        case Reference():
+            return _reference(place, part)
         case _:
             # A number among words is set like them.
             return bare_number(part, place.digits) or mathml.inline(place.formulas, part)
@@ -235,6 +242,11 @@ def _explained(place: Place, part: Explained) -> str:
         f'<span class="why" tabindex="0">{_text(place, part.content)}'
         f'<span class="because" role="note">{_text(place, part.explanation)}</span></span>'
     )
+
+
+def _reference(place: Place, part: Reference) -> str:
+    words = _text(place, part.content)
+    return words if place.anchor is None else f'<a href="#{card_anchor(part.card)}">{words}</a>'
 
 
 def _caption(place: Place, content: Text) -> str:
@@ -388,16 +400,27 @@ def _figure(place: Place, block: Figure) -> str:
     return f'<figure>\n<div class="pictures{several}">\n{pictures}</div>\n{caption}</figure>\n'
 
 
+def _source(picture: Picture) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png_bytes(picture)).decode('ascii')}"
+
+
 def _picture(place: Place, picture: Picture) -> str:
-    source = base64.b64encode(png_bytes(picture)).decode("ascii")
     height, width = picture.pixels.shape[:2]
     times = max(1, SMALL_PICTURE // max(height, width))
     css = ' class="enlarged"' if times > 1 else ""
     return (
         f'<figure><img{css} alt="{escape(picture.alternative)}" width="{width * times}" '
-        f'height="{height * times}" src="data:image/png;base64,{source}"/>'
+        f'height="{height * times}" src="{_source(picture)}"/>'
         f"{_caption(place, picture.caption)}</figure>\n"
     )
+
+
+def _gallery(place: Place, block: Gallery) -> str:
+    inside = replace(place, level=place.level + 2)
+    writers = Writers(
+        partial(_text, place), partial(_blocks, inside), _source, place.level, place.digits, place.anchor
+    )
+    return gallery_markup(block, writers)
 
 
 def _plan(place: Place, block: Plan) -> str:
@@ -431,6 +454,7 @@ RULES: Mapping[type[Any], Callable[[Place, Any], str]] = MappingProxyType(
         Listing: _listing,
         CodeBlock: _code_block,
         Figure: _figure,
+        Gallery: _gallery,
         Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,
