@@ -27,8 +27,8 @@ LAW: dict[str, set[str]] = {
     "core": set(),
     "rules": {"core"},
     "worked": {"core", "rules"},
-    # A bank of kernels may be a file of weights.
-    "interpret": {"core", "rules", "engine", "importers.weights"},
+    # A bank of kernels may be a file of weights, and what a kernel goes over a file of pixels.
+    "interpret": {"core", "rules", "engine", "importers.weights", "importers.picture"},
     "engine": {"core"},
     "teach": {"core", "rules", "worked"},
     "rewrite": {"core", "rules", "worked"},

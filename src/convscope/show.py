@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from os import PathLike
 
+    import numpy as np
+    import numpy.typing as npt
+
     from convscope.core.document import Document
     from convscope.core.drawing import Drawing
 
@@ -98,3 +101,21 @@ class Drawn(Showable):
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+
+class Pictured(Showable):
+    """A result that has a figure of pixels: written as a PNG file, besides the forms of its document."""
+
+    @abstractmethod
+    def figure(self) -> npt.NDArray[np.uint8]:
+        """The figure as pixels, ``(H, W, 3)`` of uint8."""
+
+    def save(self, path: str | PathLike[str], digits: int = DEFAULT_DIGITS) -> Path:
+        """Write the figure as ``.png``, or the document that another suffix names (.html, .pdf, .md, …)."""
+        from convscope.core.document import Picture
+        from convscope.render.files import write_whole
+        from convscope.render.pictures import png_bytes
+
+        if Path(path).suffix.lower() == ".png":
+            return write_whole(Path(path), png_bytes(Picture(self.figure(), "figure")))
+        return super().save(path, digits)

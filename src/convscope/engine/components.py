@@ -9,7 +9,7 @@ Labels = npt.NDArray[np.int32]
 
 
 def components(mask: npt.NDArray[np.bool_]) -> tuple[Labels, int]:
-    """Each cell's region, counted from 1 in reading order of their first cells, 0 outside; and how many there are.
+    """Each cell's region, counted from 1, and 0 outside of all; and how many there are.
 
     >>> components(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 0, 1]], bool))[0].tolist()
     [[1, 0, 0], [0, 1, 0], [0, 0, 0], [2, 0, 3]]
