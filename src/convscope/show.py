@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from os import PathLike
 
-    import numpy as np
-    import numpy.typing as npt
-
     from convscope.core.document import Document
     from convscope.core.drawing import Drawing
+    from convscope.core.kernel_picture import Pixels
 
 DEFAULT_DIGITS = 4
 
@@ -107,7 +105,7 @@ class Pictured(Showable):
     """A result that has a figure of pixels: written as a PNG file, besides the forms of its document."""
 
     @abstractmethod
-    def figure(self) -> npt.NDArray[np.uint8]:
+    def figure(self) -> Pixels:
         """The figure as pixels, ``(H, W, 3)`` of uint8."""
 
     def save(self, path: str | PathLike[str], digits: int = DEFAULT_DIGITS) -> Path:
