@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from convscope.importers import network as network
     from convscope.importers.picture import Photograph as Photograph
     from convscope.importers.picture import read_picture as read_picture
+    from convscope.interpret.description import Description as Description
+    from convscope.interpret.description import describe as describe
     from convscope.interpret.highlight import Highlight as Highlight
     from convscope.interpret.highlight import highlight as highlight
     from convscope.problems import ProblemSet as ProblemSet
@@ -105,6 +107,7 @@ _HOMES = {
     "importers": ("layer", "network"),
     "importers.picture": ("Photograph", "read_picture"),
     "interpret.highlight": ("Highlight", "highlight"),
+    "interpret.description": ("Description", "describe"),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
     "rules.inverse": ("find_sizes",),
     "rules.network": ("Network",),

@@ -1,0 +1,155 @@
+"""Every sentence is tried on stimuli before it is returned: the strongest response must be the one it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from convscope.interpret.finding import Finding
+from convscope.interpret.stimuli import Stimulus, stimuli, strongest, strongest_by_apply
+from convscope.interpret.templates import Floats
+
+# A response this much weaker than the strongest still counts as the strongest: lines and steps are pixels.
+TOLERANCE = 0.06
+# Directions are tried every 15°.
+NEAR_ANGLE = 22.6
+NEAR_WAVE = 1.4
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a kernel answers to a stimulus.
+
+    Attributes:
+        stimulus: what was shown, in words.
+        family: step, line, spot, stripes, flat, checkerboard, corner or saddle.
+        value: the largest response on that picture as a share of Σ|K|, the most that pixels from -1
+            (dark) to 1 (bright) can give.
+    """
+
+    stimulus: str
+    family: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """The sentence tried on stimuli.
+
+    Attributes:
+        shown: how many stimuli were shown, each at every place of the window.
+        claimed: the strongest among those that the sentence names; None where it names none.
+        strongest: the strongest of each family, strongest first.
+        agrees: no other stimulus gives a stronger response than the one the sentence names.
+        disagreement: which stimulus did, in words; None when none did.
+    """
+
+    shown: int
+    claimed: Response | None
+    strongest: tuple[Response, ...]
+    agrees: bool
+    disagreement: str | None
+
+
+Claim = Callable[[Finding, Stimulus], bool]
+
+
+def _turn(first: float, second: float, whole: float) -> float:
+    return abs((first - second + whole / 2) % whole - whole / 2)
+
+
+def _step(finding: Finding, stimulus: Stimulus) -> bool:
+    assert finding.angle is not None and stimulus.angle is not None  # noqa: S101, PT018 - steps have one
+    return _turn(finding.angle, stimulus.angle, 360) <= NEAR_ANGLE
+
+
+def _line(finding: Finding, stimulus: Stimulus) -> bool:
+    assert finding.angle is not None and stimulus.angle is not None  # noqa: S101, PT018 - lines have one
+    return stimulus.tone == finding.sign and _turn(finding.angle, stimulus.angle, 180) <= NEAR_ANGLE
+
+
+def _stripes(finding: Finding, stimulus: Stimulus) -> bool:
+    assert finding.angle is not None and finding.scale is not None  # noqa: S101, PT018 - waves have both
+    ratio = stimulus.size / finding.scale
+    return (
+        1 / NEAR_WAVE <= ratio <= NEAR_WAVE and _turn(finding.angle, stimulus.angle or 0, 180) <= NEAR_ANGLE
+    )
+
+
+def _tone(finding: Finding, stimulus: Stimulus) -> bool:
+    return stimulus.tone == finding.sign
+
+
+def _corner(finding: Finding, stimulus: Stimulus) -> bool:
+    assert finding.angle is not None and stimulus.angle is not None  # noqa: S101, PT018 - corners have one
+    if stimulus.family == "saddle":
+        return finding.variant == "saddle" and _turn(finding.angle, stimulus.angle, 180) <= NEAR_ANGLE
+    return finding.variant == "corner" and _tone(finding, stimulus) and finding.angle == stimulus.angle
+
+
+def _always(_: Finding, __: Stimulus) -> bool:
+    return True
+
+
+# Kind -> the families of stimuli that its sentence may name, each with the test whether it does.
+CLAIMS: Mapping[str, Mapping[str, Claim]] = MappingProxyType(
+    {
+        "edge": {"step": _step},
+        "compass edge": {"step": _step},
+        "emboss": {"step": _step},
+        "line": {"line": _line},
+        "blob": {"spot": _tone},
+        "corner": {"corner": _corner, "saddle": _corner},
+        "Gabor": {"stripes": _stripes},
+        "checkerboard": {"checkerboard": _always},
+        "blur": {"flat": _tone},
+        "identity": {"spot": _tone},
+        "shift": {"spot": _tone},
+        "sharpen": {"spot": _tone},
+        "unsharp": {"spot": _tone},
+    }
+)
+
+
+def checks(found: Sequence[Finding]) -> list[Check]:
+    """Try the sentences of patterns of one size."""
+    if not found:
+        return []
+    patterns = np.array([finding.pattern for finding in found])
+    shape = (patterns.shape[1], patterns.shape[2])
+    responses = strongest_by_apply(patterns[0])[None] if len(found) == 1 else strongest(patterns)
+    totals = np.abs(patterns).sum(axis=(1, 2))
+    shares = responses / np.where(totals > 0, totals, 1)[:, None]
+    shown = stimuli(shape)
+    return [_checked(finding, shown, row) for finding, row in zip(found, shares, strict=True)]
+
+
+def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats) -> Check:
+    families: dict[str, int] = {}
+    named = -1
+    claims = CLAIMS.get(finding.kind, {})
+    for place in np.argsort(-shares, kind="stable"):
+        stimulus = shown[place]
+        families.setdefault(stimulus.family, int(place))
+        claim = claims.get(stimulus.family)
+        if named < 0 and claim is not None and claim(finding, stimulus):
+            named = int(place)
+    ranked = tuple(_response(shown[place], shares[place]) for place in families.values())
+    if named < 0:
+        told = None if not claims else "none of the stimuli shown is what the sentence names"
+        return Check(len(shown), None, ranked, told is None, told)
+    claimed = _response(shown[named], shares[named])
+    best = ranked[0]
+    if claimed.value >= (1 - TOLERANCE) * best.value:
+        return Check(len(shown), claimed, ranked, agrees=True, disagreement=None)
+    return Check(len(shown), claimed, ranked, agrees=False, disagreement=(
+        f"{best.stimulus} gives {best.value:.2f} of the largest possible response, {claimed.stimulus} "
+        f"only {claimed.value:.2f}"
+    ))  # fmt: skip
+
+
+def _response(stimulus: Stimulus, share: float) -> Response:
+    return Response(stimulus.words(), stimulus.family, float(share))
