@@ -14,6 +14,7 @@ from convscope.core.document import Document
 from convscope.core.kernel import Kernel
 from convscope.core.number import parse_number
 from convscope.core.reading import MatrixLike
+from convscope.errors import InputError
 from convscope.interpret.claims import Check, checks
 from convscope.interpret.conventions import Convention, check_convention, laid_on_the_picture
 from convscope.interpret.evidence import Evidence, evidence_of
@@ -24,6 +25,9 @@ from convscope.interpret.templates import Floats
 from convscope.show import Showable
 
 if TYPE_CHECKING:
+    from os import PathLike
+
+    from convscope.importers.weights import Bank
     from convscope.interpret.sheet import Sheet
 
 # A sentence that a stimulus contradicts is worth half.
@@ -139,7 +143,11 @@ class Description(Showable):
 
 
 def describe(
-    kernel: MatrixLike | Kernel, convention: str = "correlation", *, both: bool = False
+    kernel: MatrixLike | Kernel | Bank | PathLike[str],
+    convention: str = "correlation",
+    *,
+    both: bool = False,
+    layer: str | None = None,
 ) -> Description | Sheet:
     """What a kernel does to a picture: in words, with evidence, checked on stimuli.
 
@@ -151,6 +159,7 @@ def describe(
             ``"convolution"`` (the kernel rotated by 180°), or ``"pillow"`` (`ImageFilter.Kernel`, rows from
             the bottom up).
         both: show what the other conventions make of it, too.
+        layer: of a file of weights, which convolution; the first with more than one tap when not given.
 
     Raises:
         InputError: NaN or infinite weights, letters, no or too many weights, an unknown convention.
@@ -166,7 +175,9 @@ def describe(
     if source is None:
         from convscope.interpret.sheet import sheet_of
 
-        return sheet_of(kernel, convention=chosen)
+        return sheet_of(kernel, convention=chosen, both=both, layer=layer)
+    if layer is not None:
+        raise InputError("layer= names a convolution of a file of weights; this is one kernel")
     return replace(described(source, chosen)[0], with_both=both)
 
 

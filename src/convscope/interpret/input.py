@@ -13,12 +13,12 @@ from convscope.core.array import ExactArray, SymbolicArray
 from convscope.core.kernel import MAX_RANK, Kernel
 from convscope.core.reading import kernel as read_kernel
 from convscope.errors import InputError, ShapeError
+from convscope.importers.weights import READERS, Bank
 from convscope.interpret.templates import Floats
 
 # Templates are made for the kernel's size: a larger one would need more memory than its answer is worth.
 MOST_SIDE = 64
 MOST_CHANNELS = 65_536
-WEIGHT_FILES = (".safetensors", ".npz", ".npy", ".onnx", ".pt", ".pth", ".h5", ".hdf5", ".keras")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ def read_source(given: Any) -> Source | None:  # noqa: ANN401 - anything that ma
         InputError: what is no kernel, with the reason.
         ShapeError: too many axes, taps or channels.
     """
-    if _is_weight_file(given):
+    if isinstance(given, Bank) or _is_weight_file(given):
         return None
     shape = _shape_of(given)
     if shape is not None:
@@ -64,7 +64,7 @@ def read_source(given: Any) -> Source | None:  # noqa: ANN401 - anything that ma
 def _is_weight_file(given: object) -> bool:
     if isinstance(given, Path):
         return given.suffix.lower() != ".csv"
-    return isinstance(given, str) and given.strip().lower().endswith(WEIGHT_FILES)
+    return isinstance(given, str) and given.strip().lower().endswith(tuple(READERS))
 
 
 def _shape_of(given: Any) -> tuple[int, ...] | None:  # noqa: ANN401 - whatever has a shape

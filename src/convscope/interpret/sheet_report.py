@@ -1,0 +1,305 @@
+"""A sheet as a document and as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from convscope.core.document import (
+    Block,
+    Card,
+    CardGroup,
+    Document,
+    Figure,
+    Finding,
+    Gallery,
+    Hidden,
+    Paragraph,
+    Picture,
+    Reference,
+    Section,
+    Share,
+    Strong,
+    Table,
+    Text,
+    text,
+)
+from convscope.interpret.conventions import TITLES
+from convscope.interpret.description import Description
+from convscope.interpret.sheet_pairs import Pair, TurnedPair
+from convscope.interpret.weight_picture import RGB, channel_pictures, filter_picture, overview
+
+if TYPE_CHECKING:
+    from convscope.interpret.sheet import Sheet
+
+# A page of more cards is slow to open; the JSON form has them all.
+MOST_CARDS = 2048
+MOST_ROWS = 100
+MOST_LAYERS = 60
+# A card names so many of its copies; the table has the others.
+MOST_NOTES = 3
+CHANNELS = ("red", "green", "blue")
+
+
+def number(value: float) -> Fraction:
+    """A measured number with the figures that can be trusted."""
+    return Fraction(f"{value:.4g}")
+
+
+def filter_name(place: int) -> str:
+    """What a filter's card is called."""
+    return f"filter-{place}"
+
+
+def sheet_document(sheet: Sheet) -> Document:
+    """The whole sheet."""
+    count, channels, height, width = sheet.weights.shape
+    of = f" of {sheet.name}" if sheet.name else ""
+    blocks: list[Block] = [
+        Paragraph(_introduction(sheet)),
+        *(Paragraph(text(f"{note}.")) for note in sheet.notes),
+        *_findings(sheet),
+        Section(text("Kinds"), (_kinds(sheet),)),
+        Section(text("Filters"), tuple(_filters(sheet))),
+        *_pair_sections(sheet),
+        *_glossary(sheet),
+        *_other_layers(sheet),
+    ]
+    plural = "" if count == 1 else "s"
+    size = f"{height}×{width}" + (f", {channels} channels" if channels > 1 else "")
+    return Document(
+        text(f"What {count} filter{plural}{of} detect{'s' if count == 1 else ''} ({size})"), tuple(blocks)
+    )
+
+
+def _introduction(sheet: Sheet) -> Text:
+    source = text("Weights from ", Strong(sheet.source), ". ") if sheet.source else ()
+    return (
+        *source,
+        *text(
+            f"Convention: {TITLES[sheet.convention]}. Every sentence is about brightness on the picture, "
+            "and was tried on steps, lines, spots and gratings before it was written."
+        ),
+    )
+
+
+def _findings(sheet: Sheet) -> Iterator[Finding]:
+    count = len(sheet)
+    if sheet.dead:
+        share = f"{100 * len(sheet.dead) / count:.0f} %"
+        yield Finding(
+            "warning",
+            text(
+                len(sheet.dead),
+                f" of {count} filters ({share}) are dead: norm below 1 % of the layer's largest.",
+            ),
+        )
+    for pairs, words in (
+        (sheet.duplicates, "of filters that are the same but for a factor"),
+        (sheet.opposites, "of opposite filters"),
+        (sheet.rotations, "of filters that are turned or mirrored copies"),
+    ):
+        if pairs:
+            plural = "pair" if len(pairs) == 1 else "pairs"
+            yield Finding("note", text(len(pairs), f" {plural} {words}."))
+    wrong = [place for place, told in enumerate(sheet) if not told.check.agrees]
+    if wrong:
+        yield Finding(
+            "note",
+            text(
+                len(wrong),
+                f" of {count} sentences were contradicted by a stimulus; their cards say by which.",
+            ),
+        )
+
+
+def _kinds(sheet: Sheet) -> Table:
+    rows = tuple(
+        (text(kind), text(len(places)), (Share(Fraction(len(places), len(sheet))),))
+        for kind, places in sheet.by_kind.items()
+    )
+    return Table((text("kind"), text("filters"), text("share")), rows, "lrl", sortable=True)
+
+
+# --- the filters ------------------------------------------------------------------------------
+
+
+def _filters(sheet: Sheet) -> Iterator[Block]:
+    shown = min(len(sheet), MOST_CARDS)
+    notes = _copies(sheet)
+    groups = []
+    for kind, places in sheet.by_kind.items():
+        kept = [place for place in places if place < shown]
+        if kept:
+            groups.append(_group(sheet, kind, kept, notes))
+    yield Gallery(tuple(groups), sheet.name or "filters")
+    if shown < len(sheet):
+        yield Hidden(len(sheet) - shown, "filters", text("the JSON form has all"))
+
+
+def _group(sheet: Sheet, kind: str, places: Sequence[int], notes: dict[int, list[Text]]) -> CardGroup:
+    pictures = [filter_picture(sheet.weights[place]) for place in places]
+    listed = ", ".join(map(str, places[:40])) + (", …" if len(places) > 40 else "")
+    everything = Picture(
+        overview(pictures),
+        f"Filters {listed} as pictures",
+        text(f"Filters {listed}, from left to right, row by row."),
+    )
+    cards = tuple(
+        _card(sheet, place, picture, notes.get(place, []))
+        for place, picture in zip(places, pictures, strict=True)
+    )
+    return CardGroup(text(kind), cards, everything)
+
+
+def _card(sheet: Sheet, place: int, picture: Any, copies: list[Text]) -> Card:  # noqa: ANN401 - pixels
+    told = sheet[place]
+    shown = Picture(picture, f"Weights of filter {place}: {told.sentence}")
+    other = tuple(
+        text(f"Under {TITLES[under].split(',')[0]}: {found[place].sentence}")
+        for under, found in sheet.elsewhere.items()
+        if found[place].sentence != told.sentence
+    )
+    more = len(copies) - MOST_NOTES
+    notes = (*copies[:MOST_NOTES], *((text(f"and {more} more copies"),) if more > 0 else ()))
+    doubt = (text(f"Contradicted: {told.check.disagreement}"),) if told.check.disagreement else ()
+    return Card(
+        filter_name(place),
+        text("Filter ", place),
+        shown,
+        text(told.sentence),
+        (*other, *doubt, *notes),
+        (("norm", number(sheet.norms[place])), ("confidence", number(told.confidence))),
+        tuple(_details(sheet, told, place)),
+    )
+
+
+def _details(sheet: Sheet, told: Description, place: int) -> Iterator[Block]:
+    yield Paragraph(
+        text(
+            f"Runner-up: {told.runner_up}. Of random kernels of this size, {100 * told.p_value:.2g} % fit "
+            f"a kind as well; {100 * told.residual:.0f} % of the energy is left unexplained."
+        )
+    )
+    rows = tuple((text(figure.name), text(number(figure.value))) for figure in told.evidence)
+    yield Table((text("figure"), text("value")), rows, "lr")
+    channels = sheet.weights.shape[1]
+    if channels == RGB:
+        tiles = zip(channel_pictures(sheet.weights[place]), CHANNELS, strict=True)
+        yield Figure(
+            tuple(Picture(tile, f"The {name} channel of filter {place}", text(name)) for tile, name in tiles),
+            f"filter-{place}-channels",
+        )
+
+
+def _copies(sheet: Sheet) -> dict[int, list[Text]]:
+    """What each filter's card says of its copies, with links to them."""
+    found: dict[int, list[Text]] = {}
+
+    def tell(place: int, other: int, words: str, after: str) -> None:
+        link = Reference(text("filter ", other), filter_name(other))
+        # Only the first cards are on the page, and only they can be led to.
+        shown: Any = link if other < MOST_CARDS else f"filter {other}"
+        found.setdefault(place, []).append((words, shown, after))
+
+    for first, second, cosine in sheet.duplicates:
+        for place, other in ((first, second), (second, first)):
+            tell(place, other, "Same as ", f" (cosine {cosine:.3f})")
+    for first, second, cosine in sheet.opposites:
+        for place, other in ((first, second), (second, first)):
+            tell(place, other, "Opposite of ", f" (cosine {cosine:.3f})".replace("-", "−"))
+    for first, second, cosine, turn in sheet.rotations:
+        tell(first, second, "Becomes ", f" when {_turned(turn)} (cosine {cosine:.3f})")
+        tell(second, first, "Is ", f" {_turned(turn)} (cosine {cosine:.3f})")
+    return found
+
+
+def _turned(turn: str) -> str:
+    return turn if turn.startswith("mirrored") else f"turned by {turn}"
+
+
+# --- what follows the filters -----------------------------------------------------------------
+
+
+def _pair_sections(sheet: Sheet) -> Iterator[Section]:
+    for title, pairs in (
+        ("Opposite pairs", sheet.opposites),
+        ("Duplicates", sheet.duplicates),
+        ("Turned copies", sheet.rotations),
+    ):
+        if pairs:
+            more = len(pairs) - MOST_ROWS
+            after = (Hidden(more, "pairs", text("the JSON form has all")),) if more > 0 else ()
+            yield Section(text(title), (_pair_table(pairs[:MOST_ROWS]), *after))
+
+
+def _pair_table(pairs: Sequence[Pair | TurnedPair]) -> Table:
+    turned = any(isinstance(pair, TurnedPair) for pair in pairs)
+    heads = (text("one"), text("other"), text("cosine"), *((text("the other is the one"),) if turned else ()))
+    rows = []
+    for pair in pairs:
+        ends: list[Text] = [
+            (Reference(text("filter ", end), filter_name(end)),) if end < MOST_CARDS else text("filter ", end)
+            for end in (pair.first, pair.second)
+        ]
+        words = (text(_turned(pair.turn)),) if isinstance(pair, TurnedPair) else ()
+        rows.append((*ends, text(Fraction(f"{pair.cosine:.4f}")), *words))
+    return Table(heads, tuple(rows), "llrl" if turned else "llr", sortable=True)
+
+
+def _glossary(sheet: Sheet) -> Iterator[Section]:
+    """Each figure of the evidence with its meaning, once."""
+    meanings: dict[str, str] = {
+        "norm": "the size of the filter, ‖K‖, with the batch normalisation after it if known"
+    }
+    for told in sheet.descriptions[:MOST_CARDS]:
+        for figure in told.evidence:
+            meanings.setdefault(figure.name, figure.meaning)
+    rows = tuple((text(name), text(meaning)) for name, meaning in meanings.items())
+    yield Section(text("What the figures mean"), (Table((text("figure"), text("meaning")), rows, "ll"),))
+
+
+def _other_layers(sheet: Sheet) -> Iterator[Section]:
+    if sheet.others:
+        rows = tuple(
+            (text(Strong(layer.name)), text("×".join(map(str, layer.shape))))
+            for layer in sheet.others[:MOST_LAYERS]
+        )
+        more = len(sheet.others) - MOST_LAYERS
+        after = (Hidden(more, "layers", ()),) if more > 0 else ()
+        table = Table((text("layer"), text("filters × channels × rows × columns")), rows, "lr", sortable=True)
+        yield Section(text("Other layers of the file"), (table, *after))
+
+
+# --- for programs -----------------------------------------------------------------------------
+
+
+def sheet_facts(sheet: Sheet) -> dict[str, Any]:
+    """Everything the sheet says, as plain values; floats are measured figures."""
+    return {
+        "source": sheet.source,
+        "layer": sheet.name,
+        "shape": list(sheet.weights.shape),
+        "convention": sheet.convention,
+        "notes": list(sheet.notes),
+        "by_kind": {kind: list(places) for kind, places in sheet.by_kind.items()},
+        "dead": list(sheet.dead),
+        "opposites": [pair._asdict() for pair in sheet.opposites],
+        "duplicates": [pair._asdict() for pair in sheet.duplicates],
+        "rotations": [pair._asdict() for pair in sheet.rotations],
+        "pairs_left_out": sheet.pairs.left_out,
+        "layers": [layer.name for layer in sheet.others],
+        "filters": [
+            {
+                "filter": place,
+                "norm": float(sheet.norms[place]),
+                **told.facts(),
+                **{
+                    f"sentence_under_{under}": found[place].sentence
+                    for under, found in sheet.elsewhere.items()
+                },
+            }
+            for place, told in enumerate(sheet)
+        ],
+    }
