@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from convscope.importers.picture import read_picture as read_picture
     from convscope.interpret.description import Description as Description
     from convscope.interpret.description import describe as describe
+    from convscope.interpret.design import design as design
     from convscope.interpret.highlight import Highlight as Highlight
     from convscope.interpret.highlight import highlight as highlight
     from convscope.problems import ProblemSet as ProblemSet
@@ -106,6 +107,7 @@ _HOMES = {
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
     "importers": ("layer", "network"),
     "importers.picture": ("Photograph", "read_picture"),
+    "interpret.design": ("design",),
     "interpret.highlight": ("Highlight", "highlight"),
     "interpret.description": ("Description", "describe"),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),

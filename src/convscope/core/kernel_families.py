@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -85,14 +86,16 @@ def shift(down: int, right: int) -> RationalArray:
     return RationalArray(cells)
 
 
-def added(*terms: tuple[int, RationalArray]) -> RationalArray:
-    """Kernels of one shape, each times a whole number, added.
+def added(*terms: tuple[int | Fraction, RationalArray]) -> RationalArray:
+    """Kernels of one shape, each times a number, added.
 
-    >>> added((2, identity(1)), (-1, identity(1))).tolist()
-    [[Fraction(1, 1)]]
+    >>> added((2, identity(1)), (Fraction(-1, 2), identity(1))).tolist()
+    [[Fraction(3, 2)]]
     """
-    common = math.lcm(*(kernel.denominator for _, kernel in terms))
-    total = sum(factor * (common // kernel.denominator) * kernel.numerators for factor, kernel in terms)
+    factors = [Fraction(factor, kernel.denominator) for factor, kernel in terms]
+    common = math.lcm(*(factor.denominator for factor in factors))
+    total = sum(int(factor * common) * kernel.numerators.astype(object)
+                for factor, (_, kernel) in zip(factors, terms, strict=True))  # fmt: skip
     return RationalArray(np.asarray(total), common)
 
 
@@ -197,6 +200,14 @@ def saddle(size: int, sigma: float, angle: float) -> RationalArray:
     along, across = _across(size, angle)
     values = (along**2 - across**2) * bell(size, sigma)
     return decimals(values / values[values > 0].sum(), 0)
+
+
+def wedge(size: int, angle: float) -> RationalArray:
+    """A quarter of the plane against the rest: positive in the quarter whose middle `angle` points to."""
+    along, across = _across(size, angle)
+    # The tip lies a quarter of a pixel ahead of the middle, so that no tap lies on a side of the quarter.
+    inside = (np.abs(across) <= along - math.sqrt(2) / 4).astype(np.float64)
+    return decimals(_balanced(inside, np.ones_like(inside)), 0)
 
 
 def difference_of_gaussians(size: int, narrow: float, wide: float) -> RationalArray:
