@@ -53,7 +53,8 @@ from convscope.core.document import (
 from convscope.core.drawing import Drawing, Label
 from convscope.core.expression import Product, Sum, Symbol, equation
 from convscope.errors import UnsupportedError
-from convscope.render.html import POLICY, RULES, to_fragment, to_html
+from convscope.render.html import RULES, to_fragment, to_html
+from convscope.render.html_frame import POLICY
 from convscope.render.literal import visible_line, visible_lines
 
 VOID = {"meta", "img"}

@@ -15,6 +15,7 @@ from convscope.errors import InputError, ShapeError
 from convscope.importers.weights import Bank, WeightLayer, read_weights
 from convscope.interpret.conventions import TITLES, Convention, check_convention
 from convscope.interpret.description import Description, describe_many
+from convscope.interpret.finding import NO_STRUCTURE
 from convscope.interpret.input import check_shape
 from convscope.interpret.sheet_difference import SheetDifference, difference
 from convscope.interpret.sheet_pairs import Pair, Pairs, TurnedPair, pairs_of
@@ -91,18 +92,32 @@ class Sheet(Showable):
 
     @property
     def by_kind(self) -> dict[str, tuple[int, ...]]:
-        """The places of the filters of each kind; the most frequent kind first."""
+        """The places of the filters of each kind, the most frequent first; what has no name comes last."""
         found: dict[str, list[int]] = {}
         for place, description in enumerate(self.descriptions):
             found.setdefault(description.kind, []).append(place)
-        ranked = sorted(found.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+        last = (NO_STRUCTURE, DEAD)
+        ranked = sorted(found.items(), key=lambda entry: (entry[0] in last, -len(entry[1]), entry[0]))
         return {kind: tuple(places) for kind, places in ranked}
 
-    def against(self, other: Sheet) -> SheetDifference:
+    def against(self, other: Sheet | str | PathLike[str], layer: str | None = None) -> SheetDifference:
         """Which filters are of another kind in another sheet, such as the same layer after more training.
 
         Filters are compared by their places.
+
+        Args:
+            other: a sheet, or the path of a file of weights.
+            layer: of the file, which convolution; the one called as this one when not given, else the first.
+
+        Raises:
+            InputError: a file that cannot be read.
+            ShapeError: a sheet under another convention.
         """
+        if not isinstance(other, Sheet):
+            weights = read_weights(other)
+            known = {told.name for told in weights.layers}
+            named = layer or (self.name if self.name in known else None)
+            other = sheet_of(weights.bank(named), convention=self.convention)
         return difference(self, other)
 
     def facts(self) -> dict[str, Any]:
@@ -111,11 +126,29 @@ class Sheet(Showable):
 
         return sheet_facts(self)
 
+    def summary(self, of_each: int = 6) -> SheetSummary:
+        """The sheet in short: the first `of_each` filters of each kind."""
+        return SheetSummary(self, of_each)
+
     def document(self) -> Document:
         """The kinds and how many of each, the filters in groups with their pictures, and the copies."""
         from convscope.interpret.sheet_report import sheet_document
 
         return sheet_document(self)
+
+
+@dataclass(frozen=True, eq=False)
+class SheetSummary(Showable):
+    """A sheet in short, as a screen has room for."""
+
+    sheet: Sheet
+    of_each: int
+
+    def document(self) -> Document:
+        """The kinds, the first filters of each, and the closest copies."""
+        from convscope.interpret.sheet_report import summary_document
+
+        return summary_document(self.sheet, self.of_each)
 
 
 def sheet_of(

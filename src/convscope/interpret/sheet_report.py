@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from convscope.core.document import (
     Block,
     Card,
     CardGroup,
+    Code,
     Document,
     Figure,
     Finding,
@@ -36,9 +38,10 @@ if TYPE_CHECKING:
 # A page of more cards is slow to open; the JSON form has them all.
 MOST_CARDS = 2048
 MOST_ROWS = 100
-MOST_LAYERS = 60
+FEW_ROWS = 10
 # A card names so many of its copies; the table has the others.
 MOST_NOTES = 3
+ALL_OF_THEM = text("the page has more (", Code("-o page.html"), "), and the JSON form has all")
 CHANNELS = ("red", "green", "blue")
 
 
@@ -52,8 +55,33 @@ def filter_name(place: int) -> str:
     return f"filter-{place}"
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What of a sheet is shown: the filters of each kind, and how many rows of other tables."""
+
+    sheet: Sheet
+    places: Mapping[str, tuple[int, ...]]
+    rows: int
+
+    @property
+    def cards(self) -> frozenset[int]:
+        """The filters that can be led to."""
+        return frozenset(place for places in self.places.values() for place in places)
+
+
 def sheet_document(sheet: Sheet) -> Document:
-    """The whole sheet."""
+    """The whole sheet, up to as many filters as a page can hold."""
+    places = {kind: tuple(p for p in found if p < MOST_CARDS) for kind, found in sheet.by_kind.items()}
+    return _document(Shown(sheet, places, MOST_ROWS))
+
+
+def summary_document(sheet: Sheet, of_each: int) -> Document:
+    """The sheet in short: the first filters of each kind."""
+    return _document(Shown(sheet, {kind: found[:of_each] for kind, found in sheet.by_kind.items()}, FEW_ROWS))
+
+
+def _document(shown: Shown) -> Document:
+    sheet = shown.sheet
     count, channels, height, width = sheet.weights.shape
     of = f" of {sheet.name}" if sheet.name else ""
     blocks: list[Block] = [
@@ -61,10 +89,10 @@ def sheet_document(sheet: Sheet) -> Document:
         *(Paragraph(text(f"{note}.")) for note in sheet.notes),
         *_findings(sheet),
         Section(text("Kinds"), (_kinds(sheet),)),
-        Section(text("Filters"), tuple(_filters(sheet))),
-        *_pair_sections(sheet),
-        *_glossary(sheet),
-        *_other_layers(sheet),
+        Section(text("Filters"), tuple(_filters(shown))),
+        *_pair_sections(shown),
+        *_glossary(shown),
+        *_other_layers(shown),
     ]
     plural = "" if count == 1 else "s"
     size = f"{height}×{width}" + (f", {channels} channels" if channels > 1 else "")
@@ -95,14 +123,19 @@ def _findings(sheet: Sheet) -> Iterator[Finding]:
                 f" of {count} filters ({share}) are dead: norm below 1 % of the layer's largest.",
             ),
         )
-    for pairs, words in (
-        (sheet.duplicates, "of filters that are the same but for a factor"),
-        (sheet.opposites, "of opposite filters"),
-        (sheet.rotations, "of filters that are turned or mirrored copies"),
-    ):
-        if pairs:
-            plural = "pair" if len(pairs) == 1 else "pairs"
-            yield Finding("note", text(len(pairs), f" {plural} {words}."))
+    copies = [
+        f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of {words}"
+        for pairs, words in (
+            (sheet.opposites, "opposite filters"),
+            (sheet.duplicates, "filters that are the same but for a factor"),
+            (sheet.rotations, "turned or mirrored copies"),
+        )
+        if pairs
+    ]
+    if copies:
+        yield Finding("note", text(f"{'; '.join(copies)}."))
+    if sheet.pairs.left_out:
+        yield Finding("note", text(sheet.pairs.left_out, " more pairs were found and not kept."))
     wrong = [place for place, told in enumerate(sheet) if not told.check.agrees]
     if wrong:
         yield Finding(
@@ -125,17 +158,13 @@ def _kinds(sheet: Sheet) -> Table:
 # --- the filters ------------------------------------------------------------------------------
 
 
-def _filters(sheet: Sheet) -> Iterator[Block]:
-    shown = min(len(sheet), MOST_CARDS)
-    notes = _copies(sheet)
-    groups = []
-    for kind, places in sheet.by_kind.items():
-        kept = [place for place in places if place < shown]
-        if kept:
-            groups.append(_group(sheet, kind, kept, notes))
-    yield Gallery(tuple(groups), sheet.name or "filters")
-    if shown < len(sheet):
-        yield Hidden(len(sheet) - shown, "filters", text("the JSON form has all"))
+def _filters(shown: Shown) -> Iterator[Block]:
+    sheet, cards = shown.sheet, shown.cards
+    notes = _copies(sheet, cards)
+    groups = tuple(_group(sheet, kind, places, notes) for kind, places in shown.places.items() if places)
+    yield Gallery(groups, sheet.name or "filters")
+    if len(cards) < len(sheet):
+        yield Hidden(len(sheet) - len(cards), "filters", ALL_OF_THEM)
 
 
 def _group(sheet: Sheet, kind: str, places: Sequence[int], notes: dict[int, list[Text]]) -> CardGroup:
@@ -143,7 +172,7 @@ def _group(sheet: Sheet, kind: str, places: Sequence[int], notes: dict[int, list
     listed = ", ".join(map(str, places[:40])) + (", …" if len(places) > 40 else "")
     everything = Picture(
         overview(pictures),
-        f"Filters {listed} as pictures",
+        f"{len(places)} filters as pictures",
         text(f"Filters {listed}, from left to right, row by row."),
     )
     cards = tuple(
@@ -193,15 +222,13 @@ def _details(sheet: Sheet, told: Description, place: int) -> Iterator[Block]:
         )
 
 
-def _copies(sheet: Sheet) -> dict[int, list[Text]]:
-    """What each filter's card says of its copies, with links to them."""
+def _copies(sheet: Sheet, cards: frozenset[int]) -> dict[int, list[Text]]:
+    """What each filter's card says of its copies, with links to those that have a card."""
     found: dict[int, list[Text]] = {}
 
     def tell(place: int, other: int, words: str, after: str) -> None:
-        link = Reference(text("filter ", other), filter_name(other))
-        # Only the first cards are on the page, and only they can be led to.
-        shown: Any = link if other < MOST_CARDS else f"filter {other}"
-        found.setdefault(place, []).append((words, shown, after))
+        if place in cards:
+            found.setdefault(place, []).append((words, *_filter_words(other, cards), after))
 
     for first, second, cosine in sheet.duplicates:
         for place, other in ((first, second), (second, first)):
@@ -222,51 +249,61 @@ def _turned(turn: str) -> str:
 # --- what follows the filters -----------------------------------------------------------------
 
 
-def _pair_sections(sheet: Sheet) -> Iterator[Section]:
+def _filter_words(place: int, cards: frozenset[int]) -> Text:
+    """A filter by its number, led to where it has a card."""
+    words = text("filter ", place)
+    return (Reference(words, filter_name(place)),) if place in cards else words
+
+
+def _pair_sections(shown: Shown) -> Iterator[Section]:
+    sheet = shown.sheet
     for title, pairs in (
         ("Opposite pairs", sheet.opposites),
         ("Duplicates", sheet.duplicates),
         ("Turned copies", sheet.rotations),
     ):
         if pairs:
-            more = len(pairs) - MOST_ROWS
-            after = (Hidden(more, "pairs", text("the JSON form has all")),) if more > 0 else ()
-            yield Section(text(title), (_pair_table(pairs[:MOST_ROWS]), *after))
+            more = len(pairs) - shown.rows
+            after = (Hidden(more, "pairs", ALL_OF_THEM),) if more > 0 else ()
+            yield Section(text(title), (_pair_table(pairs[: shown.rows], shown.cards), *after))
 
 
-def _pair_table(pairs: Sequence[Pair | TurnedPair]) -> Table:
+def _pair_table(pairs: Sequence[Pair | TurnedPair], cards: frozenset[int]) -> Table:
     turned = any(isinstance(pair, TurnedPair) for pair in pairs)
     heads = (text("one"), text("other"), text("cosine"), *((text("the other is the one"),) if turned else ()))
-    rows = []
-    for pair in pairs:
-        ends: list[Text] = [
-            (Reference(text("filter ", end), filter_name(end)),) if end < MOST_CARDS else text("filter ", end)
-            for end in (pair.first, pair.second)
-        ]
-        words = (text(_turned(pair.turn)),) if isinstance(pair, TurnedPair) else ()
-        rows.append((*ends, text(Fraction(f"{pair.cosine:.4f}")), *words))
-    return Table(heads, tuple(rows), "llrl" if turned else "llr", sortable=True)
+    rows = tuple(
+        (
+            _filter_words(pair.first, cards),
+            _filter_words(pair.second, cards),
+            text(Fraction(f"{pair.cosine:.4f}")),
+            *((text(_turned(pair.turn)),) if isinstance(pair, TurnedPair) else ()),
+        )
+        for pair in pairs
+    )
+    return Table(heads, rows, "llrl" if turned else "llr", sortable=True)
 
 
-def _glossary(sheet: Sheet) -> Iterator[Section]:
+def _glossary(shown: Shown) -> Iterator[Section]:
     """Each figure of the evidence with its meaning, once."""
     meanings: dict[str, str] = {
-        "norm": "the size of the filter, ‖K‖, with the batch normalisation after it if known"
+        "norm": "the size of the filter, ‖K‖, times the batch normalisation after it where that is known"
     }
-    for told in sheet.descriptions[:MOST_CARDS]:
-        for figure in told.evidence:
+    for place in sorted(shown.cards):
+        for figure in shown.sheet[place].evidence:
             meanings.setdefault(figure.name, figure.meaning)
     rows = tuple((text(name), text(meaning)) for name, meaning in meanings.items())
-    yield Section(text("What the figures mean"), (Table((text("figure"), text("meaning")), rows, "ll"),))
+    table = Table((text("figure"), text("meaning")), rows, "ll")
+    yield Section(text("What the figures mean"), (table,))
 
 
-def _other_layers(sheet: Sheet) -> Iterator[Section]:
-    if sheet.others:
+def _other_layers(shown: Shown) -> Iterator[Section]:
+    others = shown.sheet.others
+    if others:
         rows = tuple(
             (text(Strong(layer.name)), text("×".join(map(str, layer.shape))))
-            for layer in sheet.others[:MOST_LAYERS]
+            for layer in others[: shown.rows]
         )
-        more = len(sheet.others) - MOST_LAYERS
+        more = len(others) - shown.rows
         after = (Hidden(more, "layers", ()),) if more > 0 else ()
         table = Table((text("layer"), text("filters × channels × rows × columns")), rows, "lr", sortable=True)
         yield Section(text("Other layers of the file"), (table, *after))

@@ -7,12 +7,10 @@ The markup is well-formed XML too, so that other programs can read it.
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from importlib import resources
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -46,6 +44,7 @@ from convscope.errors import rule_for
 from convscope.render import mathml
 from convscope.render.formula import Writer
 from convscope.render.grid import GridCell, hidden_words, lay_out
+from convscope.render.html_frame import policy, scripts, style
 from convscope.render.html_gallery import Writers, card_anchor, gallery_markup
 from convscope.render.legend import roles_in
 from convscope.render.literal import visible_lines
@@ -56,9 +55,6 @@ from convscope.render.plain import bare_number, plain_text
 from convscope.render.share import percent
 from convscope.render.svg import svg_element
 from convscope.render.words import MARKS, VERDICTS
-
-# What a page may load: its own style and its own pictures.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 DEEPEST_HEADING = 6
 # With fewer sections than this a table of contents is longer than the way to scroll.
@@ -94,25 +90,9 @@ class Place:
         return replace(self, anchor=None if self.anchor is None else f"{self.anchor}-{number}")
 
 
-def policy(script: str) -> str:
-    """What the page may load: its style, its pictures, and the one script that is part of it, if any."""
-    if not script:
-        return POLICY
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return f"{POLICY}; script-src 'sha256-{digest}'"
-
-
-def _script(document: Document) -> str:
-    """The scripts that put tables and galleries in order, where there are any; all can be read without."""
-    sortable = any(isinstance(block, Table) and block.sortable for block in document.walk())
-    gallery = any(isinstance(block, Gallery) for block in document.walk())
-    wanted = [name for name, is_wanted in (("sort.js", sortable), ("gallery.js", gallery)) if is_wanted]
-    return "".join(f"\n{_style(name)}" for name in wanted)
-
-
 def to_html(document: Document, *, digits: int) -> str:
     """The document as one page that stands alone."""
-    script = _script(document)
+    script = scripts(document)
     place = Place(digits, mathml.writer(digits), level=2, anchor="section")
     title = _text(place, document.title)
     return f"""<!DOCTYPE html>
@@ -124,7 +104,7 @@ def to_html(document: Document, *, digits: int) -> str:
 <meta name="color-scheme" content="light dark"/>
 <title>{escape(plain_text(document.title, digits)) or "convscope"}</title>
 <style>
-{_style("fragment.css")}{_style("page.css")}</style>
+{style("fragment.css")}{style("page.css")}</style>
 </head>
 <body>
 <div class="convscope">
@@ -143,14 +123,9 @@ def to_fragment(document: Document, *, digits: int) -> str:
     place = Place(digits, mathml.writer(digits), level=4, anchor=None)
     return (
         f'<div class="convscope" lang="{escape(document.language)}">\n'
-        f"<style>\n{_style('fragment.css')}</style>\n<h3>{_text(place, document.title)}</h3>\n"
+        f"<style>\n{style('fragment.css')}</style>\n<h3>{_text(place, document.title)}</h3>\n"
         f"{_key(document)}{_blocks(place, document.blocks)}</div>\n"
     )
-
-
-@cache
-def _style(name: str) -> str:
-    return resources.files("convscope.render").joinpath(name).read_text(encoding="utf-8")
 
 
 # --- the frame of the page -------------------------------------------------------------------
