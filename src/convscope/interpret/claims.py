@@ -1,4 +1,4 @@
-"""Every sentence is tried on stimuli before it is returned: the strongest response must be the one it names."""
+"""Every sentence is tried on stimuli before it is returned: what it names must give the strongest response."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from convscope.interpret.finding import Finding
 from convscope.interpret.stimuli import Stimulus, stimuli, strongest, strongest_by_apply
-from convscope.interpret.templates import Floats
+from convscope.interpret.templates import Floats, Shape
 
 # A response this much weaker than the strongest still counts as the strongest: lines and steps are pixels.
 TOLERANCE = 0.06
@@ -123,11 +123,25 @@ def checks(found: Sequence[Finding]) -> list[Check]:
     responses = strongest_by_apply(patterns[0])[None] if len(found) == 1 else strongest(patterns)
     totals = np.abs(patterns).sum(axis=(1, 2))
     shares = responses / np.where(totals > 0, totals, 1)[:, None]
+    others = _rivals(found, shape)
     shown = stimuli(shape)
-    return [_checked(finding, shown, row) for finding, row in zip(found, shares, strict=True)]
+    return [
+        _checked(finding, shown, row, other / total if total else 0.0)
+        for finding, row, other, total in zip(found, shares, others, totals, strict=True)
+    ]
 
 
-def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats) -> Check:
+def _rivals(found: Sequence[Finding], shape: Shape) -> Floats:
+    """The largest response to the same shapes in grey, or for grey kernels in colour."""
+    have = [place for place, finding in enumerate(found) if finding.blend and finding.blend.rival is not None]
+    others = np.zeros(len(found))
+    if have:
+        rivals = np.array([found[place].blend.rival for place in have])  # type: ignore[union-attr]
+        others[have] = strongest(rivals.reshape(-1, *shape)).max(axis=1)
+    return others
+
+
+def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats, other: float) -> Check:
     families: dict[str, int] = {}
     named = -1
     claims = CLAIMS.get(finding.kind, {})
@@ -143,6 +157,11 @@ def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats) -> Che
         return Check(len(shown), None, ranked, told is None, told)
     claimed = _response(shown[named], shares[named])
     best = ranked[0]
+    if other > best.value:
+        assert finding.blend is not None  # noqa: S101 - only blends have rivals
+        seen = "grey" if finding.blend.is_colour else "colour"
+        best = Response(f"the strongest picture of the same shapes in {seen}", seen, other)
+        ranked = (best, *ranked)
     if claimed.value >= (1 - TOLERANCE) * best.value:
         return Check(len(shown), claimed, ranked, agrees=True, disagreement=None)
     return Check(len(shown), claimed, ranked, agrees=False, disagreement=(

@@ -16,11 +16,12 @@ from convscope.core.number import parse_number
 from convscope.core.reading import MatrixLike
 from convscope.errors import InputError
 from convscope.interpret.claims import Check, checks
+from convscope.interpret.colour import blends
 from convscope.interpret.conventions import Convention, check_convention, laid_on_the_picture
 from convscope.interpret.evidence import Evidence, evidence_of
 from convscope.interpret.finding import NO_STRUCTURE, Finding, findings
 from convscope.interpret.input import Source, read_source
-from convscope.interpret.sentences import direction_word, polarity_words, sentence
+from convscope.interpret.sentences import direction_word, kind_of, polarity_words, sentence
 from convscope.interpret.templates import Floats
 from convscope.show import Showable
 
@@ -198,7 +199,11 @@ def describe_many(
 def described(source: Source, convention: Convention) -> list[Description]:
     """The kernels of one size measured together."""
     laid = laid_on_the_picture(source.weights, convention)
-    found = findings(laid.sum(axis=1))
+    mixed = blends(laid)
+    found = [
+        replace(finding, blend=blend if blend.channels > 1 else None)
+        for finding, blend in zip(findings(np.array([blend.pattern for blend in mixed])), mixed, strict=True)
+    ]
     kept = source.weights
     kept.flags.writeable = False
     return [
@@ -216,10 +221,13 @@ def _description(
     exact: ExactArray | None,
 ) -> Description:
     is_named = finding.kind != NO_STRUCTURE
-    sure = (1 - finding.p_value) * finding.odds if is_named else finding.p_value
+    held = finding.blend.held if finding.blend else 1.0
+    sure = finding.p_value
+    if is_named:
+        sure = finding.odds * (1.0 if finding.is_fact else 1 - finding.p_value)
     return Description(
-        weights, name, convention, sentence(finding), finding.kind,
-        finding.variant if is_named else None,
+        weights, name, convention, sentence(finding), kind_of(finding),
+        finding.variant if is_named and kind_of(finding) == finding.kind else None,
         finding.angle if is_named else None,
         direction_word(finding) if is_named else None,
         polarity_words(finding),
@@ -227,7 +235,7 @@ def _description(
         sure if check.agrees else sure * CONTRADICTED,
         finding.p_value,
         finding.runner_up if is_named else finding.nearest,
-        1 - finding.explained,
+        0.0 if finding.kind == "dead" else max(0.0, 1 - finding.explained * held),
         check, finding, exact,
     )  # fmt: skip
 

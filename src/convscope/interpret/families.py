@@ -11,6 +11,7 @@ from convscope.interpret.templates import (
     angles_of,
     combined,
     gaussian,
+    is_large,
     joined,
     of_patterns,
     offsets,
@@ -147,7 +148,7 @@ def unsharp(shape: Shape) -> Templates:
     if max(shape) > 3:
         surrounds.append(np.ones(shape))
         widths.append(max(shape) / 2)
-    return _with_centre(shape, surrounds, widths, 3)
+    return _with_centre(shape, surrounds, widths, 2)
 
 
 # --- derivatives ------------------------------------------------------------------------------
@@ -205,8 +206,8 @@ def edge(shape: Shape) -> Templates:
     return joined(parts)
 
 
-# R. A. Kirsch, 'Computer determination of the constituent structure of biological images' (1971);
-# J. M. S. Prewitt, 'Object enhancement and extraction' (1970), compass masks. Bright above.
+# Compass masks: R. A. Kirsch, 'Computer determination of the constituent structure of biological images' (1971);
+# J. M. S. Prewitt, 'Object enhancement and extraction' (1970). Bright above.
 KIRSCH = np.array([[5.0, 5, 5], [-3, 0, -3], [-3, -3, -3]])
 PREWITT_COMPASS = np.array([[1.0, 1, 1], [1, -2, 1], [-1, -1, -1]])
 RING = [(0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0)]
@@ -241,14 +242,14 @@ def line(shape: Shape) -> Templates:
         return of_patterns(np.zeros((0, 1, *shape)), free=4)
     turn = sorted({*angles_of(shape), *([45.0, 135.0] if min(shape) > 1 else [])})
     widths = scales_of(shape, 0.35)
-    lengths = (1.0, 1.6, 3.0, WIDE)
+    lengths = (1.0, 2.5, WIDE) if is_large(shape) else (1.0, 1.6, 3.0, WIDE)
     angle, place, width, length = combined(turn, shifts_of(max(shape), step_of(shape)), widths, lengths)
     u, v = rotated_axes(shape, angle, place)
     bell = gaussian(u, width) * gaussian(v, width * length)
     curved = (u * u - width.reshape(-1, 1, 1) ** 2) * bell
     parts = [
         of_patterns(-without_mean(curved, weight)[:, None], angle=angle, scale=width, free=4)
-        for weight in (bell, np.ones_like(bell))
+        for weight in ((bell,) if is_large(shape) else (bell, np.ones_like(bell)))
     ]
     parts.append(_strokes(shape, turn))
     return joined(parts)
@@ -300,7 +301,7 @@ def corner(shape: Shape) -> Templates:
     parts = [of_patterns(saddles, scale=width, variant="saddle", free=5)]
     # The quarter that is bright: its middle direction, and whether it owns the taps on its sides.
     angle, place, hem = combined(
-        np.arange(0.0, 360, 45), shifts_of(max(shape), max(step, 1.0)), (-0.25, 0.25)
+        list(np.arange(0.0, 360, 45)), shifts_of(max(shape), max(step, 1.0)), (-0.25, 0.25)
     )
     u, v = rotated_axes(shape, angle, place)
     inside = (np.abs(v) <= u + hem.reshape(-1, 1, 1) * np.sqrt(2)).astype(np.float64)
@@ -314,9 +315,9 @@ def emboss(shape: Shape) -> Templates:
     if max(shape) < 3:
         return of_patterns(np.zeros((0, 3, *shape)), free=4)
     gradient = gradients(shape)
-    y0 = gradient.raw.reshape(len(gradient), 2, *shape)
+    slopes = gradient.raw.reshape(len(gradient), 2, *shape)
     centre = np.broadcast_to(impulse(shape, anchor_of(shape)), (len(gradient), 1, *shape))
-    return of_patterns(np.concatenate([y0, centre], axis=1), scale=gradient.scale, free=5)
+    return of_patterns(np.concatenate([slopes, centre], axis=1), scale=gradient.scale, free=5)
 
 
 # --- waves ------------------------------------------------------------------------------------
@@ -330,11 +331,11 @@ def gabor(shape: Shape) -> Templates:
     if max(shape) < 5:
         return of_patterns(np.zeros((0, 2, *shape)), free=6)
     longest = max(shape)
-    waves = list(np.geomspace(2.0, longest / 1.3, 7))
-    widths = [*np.geomspace(0.15, 0.45, 4) * longest, WIDE]
+    waves = list(np.geomspace(2.0, longest / 1.3, 10 if is_large(shape) else 7))
+    widths = [*(np.geomspace(0.15, 0.45, 3) * longest), WIDE]
     step = max(1.0, longest / 9)
     angle, wave, width, stretch, place = combined(
-        angles_of(shape), waves, widths, (1.0, 2.0), shifts_of(longest, step)
+        angles_of(shape), waves, widths, (1.0, 1.8), (0.0,) if is_large(shape) else (-step, 0.0, step)
     )
     reach = np.minimum(width, longest / 3.2)
     kept = (

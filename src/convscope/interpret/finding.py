@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convscope.interpret.families import anchor_of, gradients, second_derivatives
-from convscope.interpret.fitting import Fit, fitted, level_of, templates
+from convscope.interpret.colour import Blend
+from convscope.interpret.families import anchor_of, blur, gradients, second_derivatives
+from convscope.interpret.fitting import Fit, fitted, sums_of, templates
 from convscope.interpret.kinds import CANDIDATES
 from convscope.interpret.null import GOOD_ENOUGH, all_fits, null_of
 from convscope.interpret.templates import Floats, Shape, offsets
@@ -19,6 +20,9 @@ NAMED_SHARE = 0.04
 DOUBTFUL_SHARE = 0.01
 # Less than half of the energy explained is no description.
 LEAST_EXPLAINED = 0.5
+
+# A blur is called by its shape when so much of the energy is explained by it.
+LEAST_BLUR_SORT = {"box": 0.96, "Gaussian": 0.96, "motion": 0.85}
 
 NO_STRUCTURE = "no clear structure"
 
@@ -39,7 +43,9 @@ class Finding:
         phase: of a Gabor, degrees: 0 a bright bar in the middle, 90 dark to bright along `angle`.
         p_value: the share of random kernels of this size that fit any kind as well.
         odds: how much better this kind fits than the next, 0.5 to 1.
-        explained: the share of the energy in the best template.
+        explained: the share of the pattern's energy in the best template.
+        is_fact: the kind needs no statistics: one tap copies, weights of one sign average.
+        blend: how the pattern came out of several channels; None of a grey kernel.
     """
 
     pattern: Floats
@@ -54,6 +60,8 @@ class Finding:
     p_value: float
     odds: float
     explained: float
+    is_fact: bool
+    blend: Blend | None = None
 
 
 def findings(patterns: Floats) -> list[Finding]:
@@ -70,18 +78,20 @@ def findings(patterns: Floats) -> list[Finding]:
 
 
 def _dead(pattern: Floats) -> Finding:
-    return Finding(pattern, "dead", "dead", NO_STRUCTURE, None, None, 1, None, None, 0.0, 1.0, 1.0)
+    return Finding(
+        pattern, "dead", "dead", NO_STRUCTURE, None, None, 1, None, None, 0.0, 1.0, 1.0, is_fact=True
+    )
 
 
 def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
     fits = all_fits(shape, units)
-    level = level_of(units)
+    sums = sums_of(units)
     null = null_of(shape)
-    for_choice = null.log_shares(fits, level, GOOD_ENOUGH)
+    for_choice = null.log_shares(fits, sums, GOOD_ENOUGH)
     order = np.argsort(for_choice, axis=0, kind="stable")
     each = np.arange(len(units))
     chosen = order[0]
-    p_values = null.overall(null.log_shares(fits, level)[chosen, each])
+    p_values = null.overall(null.log_shares(fits, sums)[chosen, each])
     slopes = _slopes(units, shape)
     ridges = _ridges(units, shape)
     found = []
@@ -95,7 +105,8 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
         gap = 0.0 if second is None else float(for_choice[second, index] - for_choice[best, index])
         fit = fits[best]
         explained, p_value = float(fit.explained[index]), float(p_values[index])
-        named = _is_fact(kind, patterns[index]) or (p_value <= NAMED_SHARE and explained >= LEAST_EXPLAINED)
+        is_fact = _is_fact(kind, patterns[index])
+        named = is_fact or (p_value <= NAMED_SHARE and explained >= LEAST_EXPLAINED)
         variant, angle, sign, scale, phase = _particulars(
             best, fit, index, patterns[index], shape, slopes[index], ridges[index]
         )
@@ -108,6 +119,7 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
                 variant, angle, sign, scale, phase, p_value,
                 float(1 / (1 + np.exp(-min(gap, 50.0)))),
                 explained,
+                is_fact,
             )
         )  # fmt: skip
     return found
@@ -123,29 +135,37 @@ def _is_fact(kind: str, pattern: Floats) -> bool:
 # --- directions -------------------------------------------------------------------------------
 
 
-def _coefficients(units: Floats, raw: Floats) -> Floats:
+def coefficients(units: Floats, raw: Floats) -> Floats:
     """Least squares coefficients of each pattern in its own raw patterns: ``(N, m)``."""
     gram = np.einsum("lmn,lkn->lmk", raw, raw)
     right = np.einsum("lmn,ln->lm", raw, units)
-    return np.einsum("lmk,lk->lm", np.linalg.pinv(gram, hermitian=True), right)
+    return np.asarray(np.einsum("lmk,lk->lm", np.linalg.pinv(gram, hermitian=True), right))
 
 
 def _slopes(units: Floats, shape: Shape) -> Floats:
     """The direction in which brightness increases, degrees, y down, in [0, 360)."""
-    fit = fitted(gradients, shape, units)
-    across = _coefficients(units, templates(gradients, shape).raw[fit.best])
+    found = templates(gradients, shape)
+    if not len(found):  # one tap has no direction
+        return np.zeros(len(units))
+    across = coefficients(units, found.raw[fitted(gradients, shape, units).best])
     return np.asarray(np.rad2deg(np.arctan2(across[:, 1], across[:, 0])) % 360)
 
 
 def _ridges(units: Floats, shape: Shape) -> Floats:
     """The direction that a line runs along, degrees, y down, in [0, 180)."""
-    fit = fitted(second_derivatives, shape, units)
-    xx, xy, yy = _coefficients(units, templates(second_derivatives, shape).raw[fit.best]).T
-    # The Hessian [[xx, xy/2], [xy/2, yy]]: the eigenvector of the larger eigenvalue lies across the line.
-    across = 0.5 * np.arctan2(xy, xx - yy)
+    across, larger, smaller = curvatures(units, shape)
+    turned = np.where(np.abs(larger) >= np.abs(smaller), across, across + np.pi / 2)
+    return np.asarray((np.rad2deg(turned) + 90) % 180)
+
+
+def curvatures(units: Floats, shape: Shape) -> tuple[Floats, Floats, Floats]:
+    """The Hessian [[xx, xy/2], [xy/2, yy]] of the best {Gxx, Gxy, Gyy}: an axis, radians, and its eigenvalues."""
+    found = templates(second_derivatives, shape)
+    if not len(found):  # one tap has no curvature
+        return np.zeros(len(units)), np.zeros(len(units)), np.zeros(len(units))
+    xx, xy, yy = coefficients(units, found.raw[fitted(second_derivatives, shape, units).best]).T
     mean, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy / 2)
-    across = np.where(np.abs(mean + half) >= np.abs(mean - half), across, across + np.pi / 2)
-    return np.asarray((np.rad2deg(across) + 90) % 180)
+    return 0.5 * np.arctan2(xy, xx - yy), mean + half, mean - half
 
 
 def _particulars(
@@ -153,9 +173,9 @@ def _particulars(
 ) -> tuple[str | None, float | None, int, float | None, float | None]:
     """Variant, angle, sign, scale and phase of the best fit."""
     candidate = CANDIDATES[place]
-    total = 1 if pattern.sum() >= 0 else -1
-    if candidate.maker is None:
-        return "other", None, total, None, None
+    if candidate.kind == "blur":
+        return _blur_sort(pattern, shape, 1 if pattern.sum() >= 0 else -1)
+    assert candidate.maker is not None  # noqa: S101 - only a blur has none
     found = templates(candidate.maker, shape)
     best = int(fit.best[index])
     variant = found.variant[best]
@@ -170,6 +190,8 @@ def _particulars(
             return None, (laid if sign > 0 else laid + 180) % 360, 1, known_scale, None
         case "emboss":
             tap = 1 if fit.inner[index, 2] >= 0 else -1
+            across = coefficients(pattern.reshape(1, -1), found.raw[best : best + 1])[0]
+            slope = float(np.rad2deg(np.arctan2(across[1], across[0])) % 360)
             return None, slope, tap, known_scale, None
         case "line":
             along = (laid + 90) % 180
@@ -177,14 +199,24 @@ def _particulars(
             return ("bright" if sign > 0 else "dark"), ridge if near else along, sign, known_scale, None
         case "blob":
             return ("bright" if sign > 0 else "dark"), None, sign, known_scale, None
-        case "blur":
-            return variant, None if np.isnan(laid) else laid, total, known_scale, None
         case "corner":
             return _corner(variant, laid, sign, fit.inner[index], known_scale)
         case "Gabor":
             return _wave(pattern, laid, scale)
         case _:
             return None, None, sign, known_scale, None
+
+
+def _blur_sort(pattern: Floats, shape: Shape, sign: int) -> tuple[str, float | None, int, float | None, None]:
+    """Box, Gaussian or motion where the shape is clear; other means have uneven weights."""
+    found = templates(blur, shape)
+    fit = fitted(blur, shape, pattern.reshape(1, -1) / np.linalg.norm(pattern))
+    best = int(fit.best[0])
+    variant = found.variant[best] if len(found) else "other"
+    if fit.explained[0] < LEAST_BLUR_SORT.get(variant, 1.0):
+        return "other", None, sign, None, None
+    angle, scale = float(found.angle[best]), float(found.scale[best])
+    return variant, None if np.isnan(angle) else angle, sign, scale, None
 
 
 def _corner(

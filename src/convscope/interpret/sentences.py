@@ -42,6 +42,17 @@ def degrees_note(angle: float) -> str:
     return f" ({angle:.0f}°, y down)" if off > NEAR else ""
 
 
+# The spatial kinds of a kernel of colour: one colour in one place, or colours side by side.
+PATCHES = ("identity", "shift", "blur", "sharpen", "unsharp", "blob")
+
+
+def kind_of(finding: Finding) -> str:
+    """The kind, of colour where the pattern is one of colour."""
+    if finding.blend is None or not finding.blend.is_colour or finding.kind in ("dead", NO_STRUCTURE):
+        return finding.kind
+    return "colour blob" if finding.kind in PATCHES else "colour contrast"
+
+
 def direction_word(finding: Finding) -> str | None:
     """How what is found runs: horizontal, vertical, diagonal."""
     if finding.angle is None:
@@ -55,6 +66,9 @@ def direction_word(finding: Finding) -> str | None:
 
 def polarity_words(finding: Finding) -> str | None:
     """Where the response is positive, in a few words."""
+    kind = kind_of(finding)
+    if kind in ("colour blob", "colour contrast"):
+        return _tinted(finding, _colour_polarity(finding, kind))
     match finding.kind:
         case "edge" | "compass edge":
             return _sides(finding)
@@ -81,11 +95,17 @@ def _middle(finding: Finding) -> str:
 
 def sentence(finding: Finding) -> str:
     """What the kernel does, with a doubt where it could be chance."""
-    told = SENTENCES[finding.kind](finding)
-    if finding.kind in (NO_STRUCTURE, "dead") or finding.p_value <= DOUBTFUL_SHARE:
+    kind = kind_of(finding)
+    told = SENTENCES[kind](finding)
+    blend = finding.blend
+    if blend is not None and blend.chroma is None and kind != "dead":
+        share = _percent(blend.held)
+        told += f" So the strongest pattern of its {blend.channels} channels, {share} of their energy."
+    if finding.kind == NO_STRUCTURE or finding.is_fact or finding.p_value <= DOUBTFUL_SHARE:
         return told
     rows, columns = finding.pattern.shape
-    return f"{told} It could be noise: {_percent(finding.p_value)} of random {rows}×{columns} kernels fit as well."
+    share = _percent(finding.p_value)
+    return f"{told} It could be noise: {share} of random {rows}×{columns} kernels fit as well."
 
 
 def _percent(share: float) -> str:
@@ -234,11 +254,54 @@ def _checkerboard(finding: Finding) -> str:
     return f"Checkerboard: positive where squares of {_pixels(side)} are bright and dark by turns."
 
 
+def _tinted(finding: Finding, told: str) -> str:
+    """Words about bright and dark as words about the two colours."""
+    assert finding.blend is not None  # noqa: S101 - kernels of colour have one
+    warm, cold = finding.blend.colour(1), finding.blend.colour(-1)
+    for plain, tint in (
+        ("brighter", f"more {warm}"),
+        ("darker", f"more {cold}"),
+        ("bright", warm),
+        ("dark", cold),
+    ):
+        told = told.replace(plain, tint)
+    return told
+
+
+def _colour_polarity(finding: Finding, kind: str) -> str:
+    if kind == "colour blob":
+        return "bright" if finding.sign > 0 else "dark"
+    if finding.kind in ("edge", "compass edge", "emboss"):
+        return _sides(finding)
+    if finding.kind == "Gabor":
+        return _middle(finding)
+    return "bright" if finding.sign > 0 else "dark"
+
+
+def _colour_blob(finding: Finding) -> str:
+    positive, negative = ("bright", "dark") if finding.sign > 0 else ("dark", "bright")
+    if finding.kind == "blob" or finding.kind in ("sharpen", "unsharp"):
+        told = f"spots of colour: positive where the middle is {positive} and what is about it {negative}."
+    else:
+        told = f"areas of colour: positive where it is {positive}, negative where it is {negative}."
+    return _capitalised(_tinted(finding, told))
+
+
+def _colour_contrast(finding: Finding) -> str:
+    grey = SENTENCES[finding.kind](finding)
+    return f"Colours side by side. {_capitalised(_tinted(finding, grey[0].lower() + grey[1:]))}"
+
+
+def _capitalised(told: str) -> str:
+    return told[0].upper() + told[1:]
+
+
 def _none(finding: Finding) -> str:
     rows, columns = finding.pattern.shape
+    share = _percent(finding.p_value)
     return (
-        f"No clear structure: the nearest kind, {finding.nearest}, explains {100 * finding.explained:.0f} % of "
-        f"the energy, and {_percent(finding.p_value)} of random {rows}×{columns} kernels fit some kind as well."
+        f"No clear structure: the nearest kind, {finding.nearest}, explains {_percent(finding.explained)} "
+        f"of the energy; {share} of random {rows}×{columns} kernels fit some kind as well."
     )
 
 
@@ -258,6 +321,8 @@ SENTENCES: Mapping[str, Callable[[Finding], str]] = MappingProxyType(
         "emboss": _emboss,
         "Gabor": _gabor,
         "checkerboard": _checkerboard,
+        "colour blob": _colour_blob,
+        "colour contrast": _colour_contrast,
         NO_STRUCTURE: _none,
     }
 )

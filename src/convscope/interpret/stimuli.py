@@ -1,4 +1,4 @@
-"""Pictures that kernels are tried on: flat areas, steps, lines, spots, stripes, corners, at every angle and sign.
+"""Pictures that kernels are tried on: flat areas, steps, lines, spots, stripes, corners, at every angle.
 
 Every pixel is 1 (bright) or -1 (dark), so that no stimulus is stronger than another: the largest
 response that any such picture can give is Σ|K|, and a response is told as a share of it.
@@ -109,10 +109,10 @@ def _waves(y: npt.NDArray[np.float64], x: npt.NDArray[np.float64], length: int) 
             # Half a pixel off the grid, where a wave of two pixels does not vanish.
             phase = (_along(y, x, angle + 90) + 0.25) / wave
             yield Stimulus("stripes", float(angle), 1, wave, _sign(np.cos(2 * np.pi * phase)))
-    for width in (1, 2):
-        if length >= 2 * width:
-            squares = (np.floor((y + 0.5) / width) + np.floor((x + 0.5) / width)) % 2
-            yield Stimulus("checkerboard", None, 1, width, np.where(squares == 0, 1, -1).astype(np.int8))
+    for square in (1, 2):
+        if length >= 2 * square:
+            squares = (np.floor((y + 0.5) / square) + np.floor((x + 0.5) / square)) % 2
+            yield Stimulus("checkerboard", None, 1, square, np.where(squares == 0, 1, -1).astype(np.int8))
     for angle in (0, 22.5, 45, 67.5, 90, 112.5, 135, 157.5):
         u, v = _along(y, x, angle), _along(y, x, angle + 90)
         yield Stimulus("saddle", float(angle), 1, 0, _sign(np.abs(u) - np.abs(v) + 0.01))

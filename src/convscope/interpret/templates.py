@@ -8,16 +8,21 @@ filters', IEEE PAMI 13 (1991)).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Numbers = npt.NDArray[Any]  # float32 or float64
 Shape = tuple[int, int]
 
+# Kernels of more taps than this are compared with fewer templates, in single precision.
+LARGE = 150
 # Below this share of its length nothing of a pattern is left after the others are taken out.
 DEGENERATE = 1e-6
 
@@ -28,14 +33,14 @@ class Templates:
 
     Attributes:
         bases: for each subspace its rows; a row of zeros where the subspace has fewer dimensions.
-        raw: the patterns before they were made orthonormal, ``(L, m, n)``.
+        raw: the patterns before they were made orthonormal, ``(L, m, n)``; none of joined templates.
         angle: degrees, y down: along which brightness changes; NaN where the subspace has no direction.
         scale: the width in pixels (a Gaussian's σ, half of a box), or the wavelength of a Gabor.
         variant: what sort of its kind.
         free: how many numbers were fitted: dimensions and continuous parameters.
     """
 
-    bases: Floats
+    bases: Numbers
     raw: Floats
     angle: Floats
     scale: Floats
@@ -45,6 +50,28 @@ class Templates:
     def __len__(self) -> int:
         return len(self.bases)
 
+    @cached_property
+    def planes(self) -> tuple[tuple[Integers, Numbers, Numbers], ...]:
+        """For each row of the subspaces: which have it, and those rows as columns, single and double."""
+        found = []
+        for row in np.moveaxis(self.bases, 1, 0):
+            places = np.flatnonzero(np.any(row != 0, axis=1))
+            columns = row[places].T
+            found.append((places, columns.astype(np.float32), columns))
+        return tuple(found)
+
+    def energies(self, units: Numbers) -> Numbers:
+        """The share of the energy of each pattern ``(N, n)`` that lies in each subspace, ``(N, L)``."""
+        total = np.zeros((len(units), len(self)), units.dtype)
+        for places, single, double in self.planes:
+            products = units @ (single if units.dtype == np.float32 else double)
+            np.multiply(products, products, out=products)
+            if len(places) == len(self):
+                total += products
+            elif len(places):
+                total[:, places] += products
+        return total
+
 
 def joined(parts: Sequence[Templates]) -> Templates:
     """All templates of several sorts, rows of zeros where a sort has fewer dimensions."""
@@ -52,7 +79,7 @@ def joined(parts: Sequence[Templates]) -> Templates:
     most = max(part.bases.shape[1] for part in parts)
     return Templates(
         np.concatenate([_widened(part.bases, most) for part in parts]),
-        np.concatenate([_widened(part.raw, most) for part in parts]),
+        np.zeros((sum(map(len, parts)), most, 0)),
         np.concatenate([part.angle for part in parts]),
         np.concatenate([part.scale for part in parts]),
         tuple(name for part in parts for name in part.variant),
@@ -60,7 +87,7 @@ def joined(parts: Sequence[Templates]) -> Templates:
     )
 
 
-def _widened(rows: Floats, most: int) -> Floats:
+def _widened(rows: Numbers, most: int) -> Numbers:
     return np.pad(rows, ((0, 0), (0, most - rows.shape[1]), (0, 0)))
 
 
@@ -73,9 +100,10 @@ def of_patterns(
     flat = patterns.reshape(count, rows, patterns.shape[2] * patterns.shape[3])
     kept = np.abs(flat).max(axis=(1, 2), initial=0) > 0
     flat = flat[kept]
+    basis = orthonormal(flat)
     return Templates(
-        orthonormal(flat),
-        flat,
+        basis.astype(np.float32) if flat.shape[-1] > LARGE else basis,
+        flat if rows > 1 else np.zeros((len(flat), rows, 0)),
         np.broadcast_to(angle, (count,))[kept],
         np.broadcast_to(scale, (count,))[kept],
         (variant,) * len(flat),
@@ -102,7 +130,7 @@ def orthonormal(rows: Floats) -> Floats:
 
 
 def offsets(shape: Shape) -> tuple[Floats, Floats]:
-    """y and x of every tap about the middle of the kernel, ``(kh, kw)`` each."""
+    """Y and x of every tap about the middle of the kernel, ``(kh, kw)`` each."""
     height, width = shape
     y, x = np.mgrid[:height, :width].astype(np.float64)
     return y - (height - 1) / 2, x - (width - 1) / 2
@@ -149,6 +177,11 @@ def scales_of(shape: Shape, largest: float = 0.7) -> list[float]:
     return list(np.geomspace(0.45, top, max(2, round(np.log(top / 0.45) / np.log(ratio)) + 1)))
 
 
+def is_large(shape: Shape) -> bool:
+    """True of sizes at which random kernels fit nothing: fewer templates tell kinds apart as well."""
+    return shape[0] * shape[1] > LARGE
+
+
 def shifts_of(length: int, step: float = 0.5, part: float = 0.25) -> list[float]:
     """Where a pattern's centre may lie along an axis of so many taps, about the middle.
 
@@ -156,12 +189,12 @@ def shifts_of(length: int, step: float = 0.5, part: float = 0.25) -> list[float]
     """
     if length < 3:
         return [0.0]
-    reach = min(step * round((length - 1) * part / step), 4 * step)
+    reach = min(step * round((length - 1) * part / step), (2 if length**2 > LARGE else 4) * step)
     return list(np.arange(-reach, reach + step / 2, step))
 
 
 def step_of(shape: Shape) -> float:
-    """How finely centres are placed: half a pixel where kernels are small, nowhere else where they are tiny."""
+    """How finely centres are placed: half a pixel where kernels are small, not at all where tiny."""
     if shape[0] * shape[1] < 9:
         return float(max(shape))
     return 0.5 if max(shape) <= 7 else max(shape) / 16
@@ -179,11 +212,3 @@ def without_mean(pattern: Floats, weight: Floats) -> Floats:
     """The pattern less as much of `weight` as makes its sum zero."""
     total = pattern.sum(axis=(-2, -1), keepdims=True) / weight.sum(axis=(-2, -1), keepdims=True)
     return np.asarray(pattern - total * weight)
-
-
-Maker = Callable[[Shape], Templates]
-
-
-def cached(maker: Maker) -> Maker:
-    """A maker that keeps the templates of the sizes met last."""
-    return lru_cache(maxsize=16)(maker)
