@@ -1,4 +1,4 @@
-"""Every sentence is tried on stimuli before it is returned: what it names must give the strongest response."""
+"""Every sentence is tried on stimuli before it is returned: what it names must answer strongest."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from convscope.interpret.templates import Floats, Shape
 
 # A response this much weaker than the strongest still counts as the strongest: lines and steps are pixels.
 TOLERANCE = 0.06
+# Responses this near to each other are told as equal.
+EQUAL = 1e-3
 # Directions are tried every 15°.
 NEAR_ANGLE = 22.6
 NEAR_WAVE = 1.4
@@ -54,44 +56,44 @@ class Check:
     disagreement: str | None
 
 
-Claim = Callable[[Finding, Stimulus], bool]
+# How far a stimulus is from what the sentence names, in degrees or the like; None where it is something else.
+Claim = Callable[[Finding, Stimulus], float | None]
 
 
-def _turn(first: float, second: float, whole: float) -> float:
-    return abs((first - second + whole / 2) % whole - whole / 2)
+def _turn(first: float | None, second: float | None, whole: float) -> float | None:
+    """The angle between two directions where it is small."""
+    assert first is not None and second is not None  # noqa: S101, PT018 - both have directions
+    between = abs((first - second + whole / 2) % whole - whole / 2)
+    return between if between <= NEAR_ANGLE else None
 
 
-def _step(finding: Finding, stimulus: Stimulus) -> bool:
-    assert finding.angle is not None and stimulus.angle is not None  # noqa: S101, PT018 - steps have one
-    return _turn(finding.angle, stimulus.angle, 360) <= NEAR_ANGLE
+def _step(finding: Finding, stimulus: Stimulus) -> float | None:
+    return _turn(finding.angle, stimulus.angle, 360)
 
 
-def _line(finding: Finding, stimulus: Stimulus) -> bool:
-    assert finding.angle is not None and stimulus.angle is not None  # noqa: S101, PT018 - lines have one
-    return stimulus.tone == finding.sign and _turn(finding.angle, stimulus.angle, 180) <= NEAR_ANGLE
+def _line(finding: Finding, stimulus: Stimulus) -> float | None:
+    return _turn(finding.angle, stimulus.angle, 180) if stimulus.tone == finding.sign else None
 
 
-def _stripes(finding: Finding, stimulus: Stimulus) -> bool:
-    assert finding.angle is not None and finding.scale is not None  # noqa: S101, PT018 - waves have both
-    ratio = stimulus.size / finding.scale
-    return (
-        1 / NEAR_WAVE <= ratio <= NEAR_WAVE and _turn(finding.angle, stimulus.angle or 0, 180) <= NEAR_ANGLE
-    )
+def _stripes(finding: Finding, stimulus: Stimulus) -> float | None:
+    ratio = stimulus.size / (finding.scale or 1)
+    return _turn(finding.angle, stimulus.angle, 180) if 1 / NEAR_WAVE <= ratio <= NEAR_WAVE else None
 
 
-def _tone(finding: Finding, stimulus: Stimulus) -> bool:
-    return stimulus.tone == finding.sign
+def _tone(finding: Finding, stimulus: Stimulus) -> float | None:
+    return stimulus.size if stimulus.tone == finding.sign else None
 
 
-def _corner(finding: Finding, stimulus: Stimulus) -> bool:
-    assert finding.angle is not None and stimulus.angle is not None  # noqa: S101, PT018 - corners have one
+def _corner(finding: Finding, stimulus: Stimulus) -> float | None:
+    if finding.variant != stimulus.family:
+        return None
     if stimulus.family == "saddle":
-        return finding.variant == "saddle" and _turn(finding.angle, stimulus.angle, 180) <= NEAR_ANGLE
-    return finding.variant == "corner" and _tone(finding, stimulus) and finding.angle == stimulus.angle
+        return _turn(finding.angle, stimulus.angle, 180)
+    return _turn(finding.angle, stimulus.angle, 360) if stimulus.tone == finding.sign else None
 
 
-def _always(_: Finding, __: Stimulus) -> bool:
-    return True
+def _always(_: Finding, stimulus: Stimulus) -> float | None:
+    return stimulus.size
 
 
 # Kind -> the families of stimuli that its sentence may name, each with the test whether it does.
@@ -142,15 +144,23 @@ def _rivals(found: Sequence[Finding], shape: Shape) -> Floats:
 
 
 def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats, other: float) -> Check:
-    families: dict[str, int] = {}
-    named = -1
     claims = CLAIMS.get(finding.kind, {})
-    for place in np.argsort(-shares, kind="stable"):
+    distances: dict[int, float] = {}
+    families: dict[str, int] = {}
+    for place in np.argsort(-np.round(shares, 6), kind="stable").tolist():
         stimulus = shown[place]
-        families.setdefault(stimulus.family, int(place))
+        families.setdefault(stimulus.family, place)
         claim = claims.get(stimulus.family)
-        if named < 0 and claim is not None and claim(finding, stimulus):
-            named = int(place)
+        distance = claim(finding, stimulus) if claim is not None else None
+        if distance is not None:
+            distances[place] = distance
+    named = -1
+    if distances:
+        # Of those that are as strong the one that the sentence describes best.
+        most = max(shares[place] for place in distances)
+        named = min((d, place) for place, d in distances.items() if shares[place] >= most - EQUAL)[1]
+        if shares[named] >= shares[families[shown[named].family]] - EQUAL:
+            families[shown[named].family] = named
     ranked = tuple(_response(shown[place], shares[place]) for place in families.values())
     if named < 0:
         told = None if not claims else "none of the stimuli shown is what the sentence names"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convscope.core.array import ExactArray, RationalArray
+from convscope.core.array import ExactArray
 from convscope.core.document import Document
 from convscope.core.kernel import Kernel
 from convscope.core.number import parse_number
@@ -240,4 +240,4 @@ def _description(
     )  # fmt: skip
 
 
-__all__ = ["Check", "Description", "Evidence", "Optimal", "RationalArray", "describe", "describe_many"]
+__all__ = ["Check", "Description", "Evidence", "Optimal", "describe", "describe_many"]

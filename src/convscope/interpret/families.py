@@ -206,7 +206,8 @@ def edge(shape: Shape) -> Templates:
     return joined(parts)
 
 
-# Compass masks: R. A. Kirsch, 'Computer determination of the constituent structure of biological images' (1971);
+# Compass masks: R. A. Kirsch, 'Computer determination of the constituent structure of biological
+# images' (1971);
 # J. M. S. Prewitt, 'Object enhancement and extraction' (1970). Bright above.
 KIRSCH = np.array([[5.0, 5, 5], [-3, 0, -3], [-3, -3, -3]])
 PREWITT_COMPASS = np.array([[1.0, 1, 1], [1, -2, 1], [-1, -1, -1]])

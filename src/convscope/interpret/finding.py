@@ -68,9 +68,10 @@ def findings(patterns: Floats) -> list[Finding]:
     """Measure grey patterns ``(N, kh, kw)``, all of one size, as they lie on the picture."""
     shape = (patterns.shape[1], patterns.shape[2])
     flat = patterns.reshape(len(patterns), -1)
-    norms = np.linalg.norm(flat, axis=1)
-    alive = norms > 0
-    units = flat[alive] / norms[alive, None]
+    largest = np.abs(flat).max(axis=1, keepdims=True)
+    alive = largest[:, 0] > 0
+    units = flat[alive] / largest[alive]  # first, so that no square is too large or too small for a float
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
     measured = iter(_alive(units, shape, patterns[alive])) if alive.any() else iter(())
     return [
         next(measured) if lives else _dead(pattern) for lives, pattern in zip(alive, patterns, strict=True)
@@ -92,7 +93,7 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
     each = np.arange(len(units))
     chosen = order[0]
     p_values = null.overall(null.log_shares(fits, sums)[chosen, each])
-    slopes = _slopes(units, shape)
+    slopes, widths = _slopes(units, shape)
     ridges = _ridges(units, shape)
     found = []
     for index in range(len(units)):
@@ -108,7 +109,7 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
         is_fact = _is_fact(kind, patterns[index])
         named = is_fact or (p_value <= NAMED_SHARE and explained >= LEAST_EXPLAINED)
         variant, angle, sign, scale, phase = _particulars(
-            best, fit, index, patterns[index], shape, slopes[index], ridges[index]
+            best, fit, index, patterns[index], shape, (slopes[index], widths[index]), ridges[index]
         )
         found.append(
             Finding(
@@ -142,13 +143,14 @@ def coefficients(units: Floats, raw: Floats) -> Floats:
     return np.asarray(np.einsum("lmk,lk->lm", np.linalg.pinv(gram, hermitian=True), right))
 
 
-def _slopes(units: Floats, shape: Shape) -> Floats:
-    """The direction in which brightness increases, degrees, y down, in [0, 360)."""
+def _slopes(units: Floats, shape: Shape) -> tuple[Floats, Floats]:
+    """The direction in which brightness increases, degrees, y down, in [0, 360); and the gradient's σ."""
     found = templates(gradients, shape)
     if not len(found):  # one tap has no direction
-        return np.zeros(len(units))
-    across = coefficients(units, found.raw[fitted(gradients, shape, units).best])
-    return np.asarray(np.rad2deg(np.arctan2(across[:, 1], across[:, 0])) % 360)
+        return np.zeros(len(units)), np.zeros(len(units))
+    best = fitted(gradients, shape, units).best
+    across = coefficients(units, found.raw[best])
+    return np.asarray(np.rad2deg(np.arctan2(across[:, 1], across[:, 0])) % 360), found.scale[best]
 
 
 def _ridges(units: Floats, shape: Shape) -> Floats:
@@ -159,7 +161,7 @@ def _ridges(units: Floats, shape: Shape) -> Floats:
 
 
 def curvatures(units: Floats, shape: Shape) -> tuple[Floats, Floats, Floats]:
-    """The Hessian [[xx, xy/2], [xy/2, yy]] of the best {Gxx, Gxy, Gyy}: an axis, radians, and its eigenvalues."""
+    """The Hessian [[xx, xy/2], [xy/2, yy]] of the best {Gxx, Gxy, Gyy}: axis (radians), eigenvalues."""
     found = templates(second_derivatives, shape)
     if not len(found):  # one tap has no curvature
         return np.zeros(len(units)), np.zeros(len(units)), np.zeros(len(units))
@@ -169,7 +171,7 @@ def curvatures(units: Floats, shape: Shape) -> tuple[Floats, Floats, Floats]:
 
 
 def _particulars(
-    place: int, fit: Fit, index: int, pattern: Floats, shape: Shape, slope: float, ridge: float
+    place: int, fit: Fit, index: int, pattern: Floats, shape: Shape, slope: tuple[float, float], ridge: float
 ) -> tuple[str | None, float | None, int, float | None, float | None]:
     """Variant, angle, sign, scale and phase of the best fit."""
     candidate = CANDIDATES[place]
@@ -185,18 +187,23 @@ def _particulars(
     sign = 1 if fit.inner[index, 0] >= 0 else -1
     match candidate.kind:
         case "edge":
-            return None, slope, 1, known_scale, None
+            return None, float(slope[0]), 1, float(slope[1]), None
         case "compass edge":
             return None, (laid if sign > 0 else laid + 180) % 360, 1, known_scale, None
         case "emboss":
             tap = 1 if fit.inner[index, 2] >= 0 else -1
             across = coefficients(pattern.reshape(1, -1), found.raw[best : best + 1])[0]
-            slope = float(np.rad2deg(np.arctan2(across[1], across[0])) % 360)
-            return None, slope, tap, known_scale, None
+            return None, float(np.rad2deg(np.arctan2(across[1], across[0])) % 360), tap, known_scale, None
         case "line":
             along = (laid + 90) % 180
             near = abs((ridge - along + 90) % 180 - 90) < 25
-            return ("bright" if sign > 0 else "dark"), ridge if near else along, sign, known_scale, None
+            return (
+                ("bright" if sign > 0 else "dark"),
+                float(ridge) if near else along,
+                sign,
+                known_scale,
+                None,
+            )
         case "blob":
             return ("bright" if sign > 0 else "dark"), None, sign, known_scale, None
         case "corner":

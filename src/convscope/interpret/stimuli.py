@@ -46,21 +46,26 @@ class Stimulus:
     def words(self) -> str:
         """What it is, in a few words."""
         tone = "bright" if self.tone > 0 else "dark"
-        at = "" if self.angle is None else f" at {self.angle:g}°"
-        size = f", {self.size:g} pixels wide" if self.family in ("line", "stripes") else ""
+        pixels = "1 pixel" if self.size == 1 else f"{self.size:g} pixels"
         match self.family:
             case "step":
                 return f"a step from dark to bright along {self.angle:g}°"
             case "stripes":
-                return f"stripes along {self.angle:g}°, {self.size:g} pixels from bar to bar"
+                return f"stripes along {self.angle:g}°, {pixels} from bar to bar"
+            case "line":
+                return f"a {tone} line along {self.angle:g}°, {pixels} wide"
+            case "saddle":
+                return f"a saddle, bright along {self.angle:g}°"
+            case "corner":
+                return f"a {tone} corner at {self.angle:g}° from the middle"
             case "flat":
                 return f"a flat {tone} area"
             case "spot":
                 return f"a {tone} spot of radius {self.size:g}"
             case "checkerboard":
-                return f"a checkerboard of squares {self.size:g} wide"
+                return f"a checkerboard of squares {pixels} wide"
             case _:
-                return f"a {tone} {self.family}{at}{size}"
+                return f"a {tone} {self.family}"
 
 
 def side_of(shape: Shape) -> int:
@@ -80,7 +85,7 @@ def _drawn(side: int, length: int) -> Iterator[Stimulus]:
         yield Stimulus("flat", None, tone, 0, np.full((side, side), tone, np.int8))
     for angle in STEP_ANGLES:
         yield Stimulus("step", float(angle), 1, 0, _sign(_along(y, x, angle) + 0.01))
-    widths = [width for width in (1, 2, 3, 5, 8, 13, 21) if width == 1 or width <= length / 2]
+    widths = [width for width in (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0) if width == 1 or width <= length / 2]
     for angle in LINE_ANGLES:
         across = np.abs(_along(y, x, angle + 90))
         for width in widths:
