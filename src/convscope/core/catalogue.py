@@ -8,25 +8,23 @@ import numpy as np
 
 from convscope.core.catalogue_entries import ENTRIES, Entry
 from convscope.core.document import (
-    Block,
+    Card,
+    CardGroup,
     Code,
     Document,
-    Figure,
+    Gallery,
     Paragraph,
     Picture,
-    Section,
-    Table,
-    Text,
     text,
 )
 from convscope.core.kernel import Kernel
-from convscope.core.kernel_picture import kernel_pixels
+from convscope.core.kernel_picture import kernel_pixels, tiled
 from convscope.core.kernel_search import ranked
 from convscope.errors import UnknownNameError
 from convscope.show import Showable
 
 CONVENTION = "The kernels are written as cross-correlation lays them on the picture; y points down."
-PICTURES_IN_A_ROW = 4
+GAP, IN_A_ROW = 12, 8
 
 
 class Catalogue(Mapping[str, Kernel], Showable):
@@ -110,38 +108,31 @@ class Catalogue(Mapping[str, Kernel], Showable):
             "In the pictures a positive tap is orange, a negative one blue, zero white; the largest tap of "
             "each kernel has the full colour."
         )
-        sections = tuple(
-            Section(text(_heading(name)), self._section(members)) for name, members in families.items()
+        if not families:
+            return Document(text(self._title), (Paragraph(text("No kernel fits these words.")),))
+        groups = tuple(self._group(name, members) for name, members in families.items())
+        lead = Paragraph(text(f"{CONVENTION} {legend}"))
+        return Document(text(self._title), (lead, Gallery(groups, "kernels")))
+
+    def _group(self, family: str, members: list[Entry]) -> CardGroup:
+        """The cards of one family."""
+        cards = tuple(self._card(entry) for entry in members)
+        pictures = [card.picture.pixels for card in cards]
+        overview = Picture(
+            tiled(pictures, gap=GAP, across=IN_A_ROW), f"the kernels {', '.join(map(_name, members))}"
         )
-        return Document(text(self._title), (Paragraph(text(f"{CONVENTION} {legend}")), *sections))
+        return CardGroup(text(family[:1].upper() + family[1:]), cards, overview)
 
-    def _section(self, members: list[Entry]) -> tuple[Block, ...]:
-        pictures = [self._picture(entry) for entry in members]
-        rows = [
-            pictures[start : start + PICTURES_IN_A_ROW]
-            for start in range(0, len(pictures), PICTURES_IN_A_ROW)
-        ]
-        figures = (Figure(tuple(row), f"kernels-{members[0].name}") for row in rows)
-        return (*figures, _table(members))
-
-    def _picture(self, entry: Entry) -> Picture:
+    def _card(self, entry: Entry) -> Card:
         taps = np.asarray(self[entry.name], dtype=np.float64)
         size = "×".join(map(str, taps.shape))
-        return Picture(kernel_pixels(taps), f"the {size} kernel {entry.name}", text(Code(entry.name)))
+        picture = Picture(kernel_pixels(taps), f"the {size} kernel {entry.name}")
+        notes = (text(f"{size} taps"), text(f"Source: {entry.source}"))
+        return Card(entry.name, text(Code(entry.name)), picture, text(entry.meaning), notes)
 
 
-def _table(members: list[Entry]) -> Table:
-    """Name, meaning, source."""
-    heads = ("name", "what it does", "source")
-    rows: list[tuple[Text, ...]] = [
-        (text(Code(entry.name)), text(entry.meaning), text(entry.source)) for entry in members
-    ]
-    return Table(tuple(text(head) for head in heads), tuple(rows), "lll")
-
-
-def _heading(family: str) -> str:
-    """The family with a capital letter in front."""
-    return family[:1].upper() + family[1:]
+def _name(entry: Entry) -> str:
+    return entry.name
 
 
 kernels = Catalogue(ENTRIES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -43,3 +45,26 @@ def kernel_pixels(weights: npt.ArrayLike, *, largest: float | None = None, side:
         large[::factor], large[:, ::factor] = LINE, LINE
         large[-1], large[:, -1] = LINE, LINE
     return large
+
+
+def tiled(pictures: Sequence[Pixels], *, gap: int, across: int, paper: int = 255) -> Pixels:
+    """Pictures ``(H, W, 3)`` side by side in rows of one height, so many in a row.
+
+    Args:
+        pictures: at least one.
+        gap: pixels between neighbours.
+        across: pictures in a row.
+        paper: the grey between them.
+
+    >>> tiled([np.zeros((2, 3, 3), np.uint8)] * 3, gap=1, across=2).shape
+    (5, 7, 3)
+    """
+    across = min(across, len(pictures))
+    height = max(picture.shape[0] for picture in pictures)
+    width = max(picture.shape[1] for picture in pictures)
+    down = -(-len(pictures) // across)
+    sheet = np.full((down * (height + gap) - gap, across * (width + gap) - gap, 3), paper, dtype=np.uint8)
+    for place, picture in enumerate(pictures):
+        top, left = place // across * (height + gap), place % across * (width + gap)
+        sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return sheet
