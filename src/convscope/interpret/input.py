@@ -20,6 +20,8 @@ from convscope.interpret.templates import Floats
 # Templates are made for the kernel's size: a larger one would need more memory than its answer is worth.
 MOST_SIDE = 64
 MOST_CHANNELS = 65_536
+# The squares of larger weights, and their sums, are more than a float64 holds.
+LARGEST = 1e150
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,7 @@ def read_source(given: Any) -> Source | None:  # noqa: ANN401 - anything that ma
     weights = kernel.weights.to_float()
     if not np.isfinite(weights).all():
         raise InputError("the kernel has weights that no float64 holds; a description needs smaller ones")
+    check_size(weights)
     planes = weights.reshape((1,) * (3 - weights.ndim) + weights.shape)
     return Source(planes[None].astype(np.float64), (kernel.name,), kernel.weights)
 
@@ -92,6 +95,17 @@ def _listed_shape(given: Sequence[Any]) -> tuple[int, ...] | None:
         part = part[0]
     inner = getattr(part, "shape", ())
     return (*shape, *inner) if isinstance(inner, tuple) else None
+
+
+def check_size(weights: Floats) -> None:
+    """Refuse weights whose squares no float64 holds.
+
+    Raises:
+        InputError: led by the largest magnitude.
+    """
+    largest = float(np.abs(weights).max())
+    if largest > LARGEST:
+        raise InputError(f"the largest weight is {largest:.2g}; up to {LARGEST:.0e} are described")
 
 
 def check_shape(shape: tuple[int, ...]) -> None:

@@ -16,7 +16,7 @@ from convscope.importers.weights import Bank, WeightLayer, read_weights
 from convscope.interpret.conventions import TITLES, Convention, check_convention
 from convscope.interpret.description import Description, describe_many
 from convscope.interpret.finding import NO_STRUCTURE
-from convscope.interpret.input import check_shape
+from convscope.interpret.input import check_shape, check_size
 from convscope.interpret.sheet_difference import SheetDifference, difference
 from convscope.interpret.sheet_pairs import Pair, Pairs, TurnedPair, pairs_of
 from convscope.show import Showable
@@ -221,6 +221,7 @@ def _bank(given: Any, layer: str | None) -> Bank:  # noqa: ANN401
     else:
         found = given if isinstance(given, Bank) else Bank(_numbers(given), "", "")
     check_shape(found.weights.shape[1:])
+    check_size(found.weights)
     if len(found.weights) > MOST_FILTERS:
         raise InputError(f"the bank holds {len(found.weights)} filters; up to {MOST_FILTERS} are described")
     return found

@@ -100,8 +100,9 @@ def pairs_of(weights: Floats, alive: npt.NDArray[np.bool_]) -> Pairs:
             (), (), (), notes=("Filters of one tap differ in nothing but size; no copies are named",)
         )
     bank = weights[places]
-    norms = np.linalg.norm(bank.reshape(len(bank), -1), axis=1)
-    units = bank / norms[:, None, None, None]
+    largest = np.abs(bank).max(axis=(1, 2, 3), keepdims=True)
+    units = bank / largest  # first, so that no square is too large or too small for a float
+    units /= np.linalg.norm(units.reshape(len(units), -1), axis=1)[:, None, None, None]
     opposites, fewer = _kept(units, units, lambda cosines: cosines < OPPOSITE + SLACK, -1)
     duplicates, less = _kept(units, units, lambda cosines: cosines > ALIKE - SLACK, 1)
     opposites = [pair for pair in opposites if pair.cosine < OPPOSITE]

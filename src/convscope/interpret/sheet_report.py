@@ -13,6 +13,7 @@ from convscope.core.document import (
     CardGroup,
     Code,
     Document,
+    Explained,
     Figure,
     Finding,
     Gallery,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 MOST_CARDS = 2048
 MOST_ROWS = 100
 FEW_ROWS = 10
+LEAST_PERCENT = 0.01
 # A card names so many of its copies; the table has the others.
 MOST_NOTES = 3
 ALL_OF_THEM = text("the page has more (", Code("-o page.html"), "), and the JSON form has all")
@@ -170,10 +172,11 @@ def _filters(shown: Shown) -> Iterator[Block]:
 def _group(sheet: Sheet, kind: str, places: Sequence[int], notes: dict[int, list[Text]]) -> CardGroup:
     pictures = [filter_picture(sheet.weights[place]) for place in places]
     listed = ", ".join(map(str, places[:40])) + (", …" if len(places) > 40 else "")
+    plural = "" if len(places) == 1 else "s"
     everything = Picture(
         overview(pictures),
-        f"{len(places)} filters as pictures",
-        text(f"Filters {listed}, from left to right, row by row."),
+        f"{len(places)} filter{plural} as pictures",
+        text(f"Filter{plural} {listed}, from left to right, row by row."),
     )
     cards = tuple(
         _card(sheet, place, picture, notes.get(place, []))
@@ -207,11 +210,14 @@ def _card(sheet: Sheet, place: int, picture: Any, copies: list[Text]) -> Card:  
 def _details(sheet: Sheet, told: Description, place: int) -> Iterator[Block]:
     yield Paragraph(
         text(
-            f"Runner-up: {told.runner_up}. Of random kernels of this size, {100 * told.p_value:.2g} % fit "
-            f"a kind as well; {100 * told.residual:.0f} % of the energy is left unexplained."
+            f"Runner-up: {told.runner_up}. Of random kernels of this size, {_percent(told.p_value)} fit "
+            f"a kind as well; {_percent(told.residual)} of the energy is left unexplained."
         )
     )
-    rows = tuple((text(figure.name), text(number(figure.value))) for figure in told.evidence)
+    rows = tuple(
+        ((Explained(text(figure.name), text(figure.meaning)),), text(number(figure.value)))
+        for figure in told.evidence
+    )
     yield Table((text("figure"), text("value")), rows, "lr")
     channels = sheet.weights.shape[1]
     if channels == RGB:
@@ -220,6 +226,11 @@ def _details(sheet: Sheet, told: Description, place: int) -> Iterator[Block]:
             tuple(Picture(tile, f"The {name} channel of filter {place}", text(name)) for tile, name in tiles),
             f"filter-{place}-channels",
         )
+
+
+def _percent(share: float) -> str:
+    percent = 100 * share
+    return f"{percent:.2g} %" if percent >= LEAST_PERCENT or not percent else f"less than {LEAST_PERCENT} %"
 
 
 def _copies(sheet: Sheet, cards: frozenset[int]) -> dict[int, list[Text]]:

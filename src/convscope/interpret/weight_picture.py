@@ -20,6 +20,8 @@ NEGATIVE = np.array([0, 68, 136], dtype=np.float64)
 ZERO = np.array([250, 250, 250], dtype=np.float64)
 POSITIVE = np.array([221, 108, 0], dtype=np.float64)
 BETWEEN = np.array([140, 140, 140], dtype=np.uint8)
+PAPER = np.array([255, 255, 255], dtype=np.uint8)
+OVERVIEW_SIDE, OVERVIEW_GAP, OVERVIEW_COLUMNS = 44, 6, 12
 # More channels than this are too small to be told apart; the strongest are shown.
 MOST_CHANNELS = 64
 RGB = 3
@@ -50,7 +52,8 @@ def filter_picture(weights: Floats) -> Pixels:
     if len(weights) > MOST_CHANNELS:
         strongest = np.argsort(-np.square(weights).sum(axis=(1, 2)), kind="stable")[:MOST_CHANNELS]
         weights = weights[np.sort(strongest)]
-    return tiled([diverging(channel, largest) for channel in weights], gap=1)
+    across = math.ceil(math.sqrt(len(weights)))
+    return _tiled([diverging(channel, largest) for channel in weights], 1, across, BETWEEN)
 
 
 def channel_pictures(weights: Floats) -> list[Pixels]:
@@ -59,22 +62,17 @@ def channel_pictures(weights: Floats) -> list[Pixels]:
     return [diverging(channel, largest) for channel in weights]
 
 
-def overview(pictures: Sequence[Pixels], *, side: int = 44, across: int = 12) -> Pixels:
-    """Pictures enlarged to about one size, in rows from left to right."""
+def overview(pictures: Sequence[Pixels]) -> Pixels:
+    """Pictures enlarged to about one size, in rows from left to right on white."""
     grown = []
     for picture in pictures:
-        times = max(1, side // max(picture.shape[:2]))
+        times = max(1, OVERVIEW_SIDE // max(picture.shape[:2]))
         grown.append(picture.repeat(times, axis=0).repeat(times, axis=1))
-    return tiled(grown, gap=6, across=across, paper=np.array([255, 255, 255], dtype=np.uint8))
+    return _tiled(grown, OVERVIEW_GAP, OVERVIEW_COLUMNS, PAPER)
 
 
-def tiled(
-    pictures: Sequence[Pixels], *, gap: int, across: int | None = None, paper: Pixels = BETWEEN
-) -> Pixels:
-    """Pictures side by side in rows of one height; as many in a row as there are rows when not said."""
-    if len(pictures) == 1:
-        return pictures[0]
-    across = min(len(pictures), across or math.ceil(math.sqrt(len(pictures))))
+def _tiled(pictures: Sequence[Pixels], gap: int, across: int, paper: Pixels) -> Pixels:
+    """Pictures side by side in rows of one height, so many in a row."""
     height = max(picture.shape[0] for picture in pictures)
     width = max(picture.shape[1] for picture in pictures)
     down = math.ceil(len(pictures) / across)
