@@ -27,8 +27,8 @@ LAW: dict[str, set[str]] = {
     "core": set(),
     "rules": {"core"},
     "worked": {"core", "rules"},
-    # A bank of kernels may be a file of weights.
-    "interpret": {"core", "rules", "engine", "importers.weights"},
+    # A bank of kernels may be a file of weights, and what a kernel goes over a file of pixels.
+    "interpret": {"core", "rules", "engine", "importers.weights", "importers.picture"},
     "engine": {"core"},
     "teach": {"core", "rules", "worked"},
     "rewrite": {"core", "rules", "worked"},
@@ -36,7 +36,7 @@ LAW: dict[str, set[str]] = {
     "importers": {"core", "rules"},
     "render": {"core"},
     # What documents are made of, besides the public names.
-    "problems": {"public", "core.document", "core.expression", "core.number"},
+    "problems": {"public", "core.document", "core.expression", "core.number", "core.kernel_picture"},
     # A file larger than memory is streamed by a function that is not among the public names.
     "cli": {"public", "render", "engine.streaming"},
     "lab": {"public", "render"},

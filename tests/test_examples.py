@@ -34,7 +34,16 @@ def decimals(values: cs.ExactArray, digits: int) -> list[list[str]]:
 
 def test_every_given_answer_agrees(solved):
     assert solved.is_right is True
-    assert [one.problem.id for one in solved] == ["1.1a", "1.1b", "1.1c", "1.3", "1.4", "1.5"]
+    assert [one.problem.id for one in solved] == [
+        "1.1a",
+        "1.1b",
+        "1.1c",
+        "1.2.1",
+        "1.2.2",
+        "1.3",
+        "1.4",
+        "1.5",
+    ]
 
 
 def test_the_feature_map_its_sigmoid_and_its_pool(solved):
@@ -81,9 +90,46 @@ def test_photographs_under_a_kernel_are_what_scipy_makes_of_them(solved, problem
 
 
 def test_the_hand_out_shows_every_photograph_before_and_after(solved):
-    figures = [block for block in solved.document().walk() if isinstance(block, Figure)]
+    groups = [one.document().walk() for one in solved if one.problem.kind == "apply"]
+    figures = [block for blocks in groups for block in blocks if isinstance(block, Figure)]
     assert len(figures) == 6
     assert all(len(figure.pictures) == 2 for figure in figures)
+
+
+def test_words_for_the_three_kernels(solved):
+    told = [solved[f"1.1{part}"].work.facts["sentence"] for part in "abc"]
+    assert told == [
+        "Changes nothing: each pixel stays as it is.",
+        "Box blur: each pixel becomes the mean of 4×4.",
+        "Vertical edges: positive where it is dark on the left and bright on the right.",
+    ]
+
+
+def test_the_polarity_of_the_learned_kernel_depends_on_the_convention(solved):
+    facts = solved["1.2.1"].work.facts
+    assert facts["sentence"] == "Horizontal edges: positive where it is dark above and bright below."
+    assert facts["sentences"] == {
+        "correlation": facts["sentence"],
+        "convolution": "Horizontal edges: positive where it is dark below and bright above.",
+        "pillow": "Horizontal edges: positive where it is dark below and bright above.",
+    }
+    words = solved["1.2.1"].to_text(width=200)
+    assert "dark above and bright below" in words
+    assert "dark below and bright above" in words
+
+
+def test_the_figure_marks_where_the_photograph_is_dark_above_and_bright_below(solved):
+    found = solved["1.2.2"].work.result
+    pixels = np.array(Image.open(PICTURES / "camera.png"), dtype=float)
+    kernel = cs.matrix("-0.89 -0.92 -0.90; 0.01 0.02 0.005; 0.90 0.92 0.89").to_float()
+    expected = ndimage.correlate(pixels, kernel, mode="mirror")
+    assert np.allclose(found.response, expected, atol=1e-9)
+    for detail in found.details:
+        row, column = detail.region.peak_at
+        assert float(detail.value) == pytest.approx(expected[row, column])
+        assert pixels[row + 1, column] > pixels[row - 1, column] + 100
+    figures = [block for block in solved["1.2.2"].document().walk() if isinstance(block, Figure)]
+    assert len(figures) == 4
 
 
 def test_the_source_and_rights_of_every_picture_are_told():

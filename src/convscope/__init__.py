@@ -68,6 +68,15 @@ if TYPE_CHECKING:
     from convscope.importers import network as network
     from convscope.importers.picture import Photograph as Photograph
     from convscope.importers.picture import read_picture as read_picture
+    from convscope.importers.weights import Bank as Bank
+    from convscope.importers.weights import Weights as Weights
+    from convscope.importers.weights import read_weights as read_weights
+    from convscope.interpret.description import Description as Description
+    from convscope.interpret.description import describe as describe
+    from convscope.interpret.design import design as design
+    from convscope.interpret.highlight import Highlight as Highlight
+    from convscope.interpret.highlight import highlight as highlight
+    from convscope.interpret.sheet import Sheet as Sheet
     from convscope.problems import ProblemSet as ProblemSet
     from convscope.problems import SolvedSet as SolvedSet
     from convscope.problems import load_problems as load_problems
@@ -122,6 +131,11 @@ _HOMES = {
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
     "importers": ("layer", "layers", "network"),
     "importers.picture": ("Photograph", "read_picture"),
+    "importers.weights": ("Bank", "Weights", "read_weights"),
+    "interpret.design": ("design",),
+    "interpret.highlight": ("Highlight", "highlight"),
+    "interpret.sheet": ("Sheet",),
+    "interpret.description": ("Description", "describe"),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
     "rewrite.as_conv": ("as_conv",),
     "rewrite.backward": ("Backward", "backward"),

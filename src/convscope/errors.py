@@ -41,6 +41,12 @@ class FileMistakesError(InputError):
         return FileMistakesError(f"{place}: {mistake}" for mistake in self.mistakes)
 
 
+class UnknownNameError(InputError, KeyError):
+    """A name that a collection does not hold: also a `KeyError`, as mappings promise."""
+
+    __str__ = Exception.__str__  # KeyError would set the message in quotes
+
+
 class ShapeError(InputError):
     """Shapes that do not fit each other: channels, ranks, kernels larger than their input."""
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from convscope.core.document import Document
     from convscope.core.drawing import Drawing
+    from convscope.core.kernel_picture import Pixels
 
 DEFAULT_DIGITS = 4
 
@@ -98,3 +99,21 @@ class Drawn(Showable):
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+
+class Pictured(Showable):
+    """A result that has a figure of pixels: written as a PNG file, besides the forms of its document."""
+
+    @abstractmethod
+    def figure(self) -> Pixels:
+        """The figure as pixels, ``(H, W, 3)`` of uint8."""
+
+    def save(self, path: str | PathLike[str], digits: int = DEFAULT_DIGITS) -> Path:
+        """Write the figure as ``.png``, or the document that another suffix names (.html, .pdf, .md, …)."""
+        from convscope.core.document import Picture
+        from convscope.render.files import write_whole
+        from convscope.render.pictures import png_bytes
+
+        if Path(path).suffix.lower() == ".png":
+            return write_whole(Path(path), png_bytes(Picture(self.figure(), "figure")))
+        return super().save(path, digits)

@@ -10,6 +10,8 @@ import numpy as np
 
 from convscope.core.document import (
     Block,
+    Card,
+    CardGroup,
     Code,
     CodeBlock,
     Document,
@@ -17,6 +19,7 @@ from convscope.core.document import (
     Figure,
     Finding,
     Formula,
+    Gallery,
     Hidden,
     Listing,
     Mark,
@@ -25,6 +28,7 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Reference,
     Section,
     Share,
     Strong,
@@ -239,7 +243,34 @@ def pictures() -> tuple[Block, ...]:
     return (
         Figure((before, after), "before & after_1", text("what the kernel does ", Code(SHORT_HOSTILE))),
         Figure((Picture(colour, "alone"),), "../évil name"),
+        gallery(),
     )
+
+
+def gallery() -> Gallery:
+    """Cards in two groups that refer to each other, hostile words in each place that has words."""
+    grey = np.arange(9, dtype=np.uint8).reshape(3, 3) * 20
+    details = (
+        Table((text("figure"), text("value")), ((text("gain " + SHORT_HOSTILE), text(Fraction(1, 3))),)),
+        Paragraph(text("Details ", Code(SHORT_HOSTILE))),
+    )
+
+    def card(number: int, other: int) -> Card:
+        return Card(
+            f"filter-{number} {SHORT_HOSTILE}",
+            text("Filter ", number, " <&$"),
+            Picture(grey, "nine taps " + SHORT_HOSTILE),
+            text("Edges <b> $ # _ | ` \\ %, 45°."),
+            (text("opposite of ", Reference(text("filter ", other), f"filter-{other} {SHORT_HOSTILE}")),),
+            (("norm <&$", Fraction(number, 3)), ("confidence", Fraction(1, 2))),
+            details if number else (),
+        )
+
+    groups = (
+        CardGroup(text("edge ", SHORT_HOSTILE), (card(0, 1), card(1, 2)), Picture(grey, "both")),
+        CardGroup(text("line"), (card(2, 0),), Picture(grey.T.copy(), "one")),
+    )
+    return Gallery(groups, "filters & more")
 
 
 def drawing() -> Drawing:

@@ -47,5 +47,10 @@ def test_rows_have_a_line_each():
 
 
 def test_what_is_no_fact_is_refused():
-    with pytest.raises(UnsupportedError, match=r"^a float cannot be written as JSON"):
-        to_json({"a": 0.1}, digits=4)
+    with pytest.raises(UnsupportedError, match=r"^a complex cannot be written as JSON"):
+        to_json({"a": 0.1j}, digits=4)
+
+
+def test_measured_figures_are_numbers():
+    plain = {"a": 0.25, "b": np.float32(0.5), "c": float("nan"), "d": [float("-inf")]}
+    assert facts(plain) == {"a": 0.25, "b": 0.5, "c": None, "d": [None]}

@@ -23,6 +23,7 @@ from sample import (
     SHORT_HOSTILE,
     Letters,
     Sigmoid,
+    gallery,
     hostile,
     matrix,
     sample,
@@ -52,7 +53,8 @@ from convscope.core.document import (
 from convscope.core.drawing import Drawing, Label
 from convscope.core.expression import Product, Sum, Symbol, equation
 from convscope.errors import UnsupportedError
-from convscope.render.html import POLICY, RULES, to_fragment, to_html
+from convscope.render.html import RULES, to_fragment, to_html
+from convscope.render.html_frame import POLICY
 from convscope.render.literal import visible_line, visible_lines
 
 VOID = {"meta", "img"}
@@ -524,3 +526,37 @@ def test_headings_never_skip_a_level() -> None:
     ]
     assert levels[0] == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+# --- galleries --------------------------------------------------------------------------------
+
+
+def test_every_card_is_there_without_a_script_and_references_lead_to_cards() -> None:
+    root = page(gallery())
+    cards = [e for e in root.iter("li") if e.get("class") == "card"]
+    assert len(cards) == 3
+    names = {card.get("id") for card in cards}
+    assert len(names) == 3
+    links = [e.get("href") for card in cards for e in card.iter("a")]
+    assert links
+    assert {f"#{name}" for name in names} >= set(links)
+    groups = [e.get("href") for e in root.iter("a") if "-group-" in (e.get("href") or "")]
+    assert [href.removeprefix("#") for href in groups if href] == [
+        e.get("id") for e in root.iter() if "-group-" in (e.get("id") or "")
+    ]
+    assert [e.get("value") for e in cards[1].iter("data")] == [repr(1 / 3), "0.5"]
+    assert sum(1 for card in cards for _ in card.iter("details")) == 2
+
+
+def test_a_gallery_in_a_notebook_names_nothing_and_brings_no_script() -> None:
+    written = to_fragment(Document(text("t"), (gallery(),)), digits=DIGITS)
+    assert not re.search(r'\sid="|<script|href=', written)
+
+
+def test_the_script_of_a_gallery_is_allowed_by_its_own_hash() -> None:
+    written = to_html(Document(text("t"), (gallery(),)), digits=DIGITS)
+    script = re.search(r"<script>(.*)</script>", written, re.DOTALL)
+    assert script
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in written
+    assert "innerHTML" not in script[1]

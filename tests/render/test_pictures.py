@@ -46,7 +46,13 @@ def test_a_picture_shown_twice_is_one_file() -> None:
 
 def test_names_lead_to_the_pictures_and_back() -> None:
     files, names = picture_files(sample()), picture_names(sample())
-    assert list(files) == ["before-after-1-1.png", "before-after-1-2.png", "evil-name.png"]
+    assert list(files) == [
+        "before-after-1-1.png",
+        "before-after-1-2.png",
+        "evil-name.png",
+        "filters-more-1.png",
+        "filters-more-2.png",
+    ]
     assert list(names.values()) == list(files)
 
 

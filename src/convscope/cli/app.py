@@ -42,6 +42,8 @@ COMMANDS = {
         "convscope.cli.rewrite", "Write layers as a convolution, a matrix, one layer, or passes."
     ),
     "apply": Entry("convscope.cli.apply", "Apply a kernel to pictures, folders of them, or huge files."),
+    "describe": Entry("convscope.cli.describe", "Say what a kernel, or each filter of a file, detects."),
+    "highlight": Entry("convscope.cli.highlight", "Mark where on a picture a kernel answers most."),
 }
 
 

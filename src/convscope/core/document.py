@@ -54,7 +54,15 @@ class Explained:
     explanation: Text
 
 
-Inline: TypeAlias = str | Code | Strong | Share | Explained | Expression
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Words that lead to a card of a gallery, where the form has links."""
+
+    content: Text
+    card: str
+
+
+Inline: TypeAlias = str | Code | Strong | Share | Explained | Reference | Expression
 Text: TypeAlias = tuple[Inline, ...]
 
 
@@ -70,7 +78,7 @@ def text(*parts: Inline | int | Exact) -> Text:
 def _inline(part: Inline | int | Exact) -> Inline:
     if isinstance(part, int):
         return Number(Fraction(part))
-    if isinstance(part, str | Code | Strong | Share | Explained | Expression):
+    if isinstance(part, str | Code | Strong | Share | Explained | Reference | Expression):
         return part
     return Number(part)
 
@@ -197,6 +205,50 @@ class Plan:
     caption: Text = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One thing among many of its kind: a picture, a sentence, and more where it is asked for.
+
+    Attributes:
+        name: what a `Reference` calls it; each card of a document has its own.
+        title: a few words.
+        picture: what it looks like.
+        content: what is to be said of it.
+        notes: what else, each a few words.
+        figures: numbers by name, the same names on every card, by which cards can be put in order.
+        details: shown on demand where the form can do that, else left out.
+    """
+
+    name: str
+    title: Text
+    picture: Picture
+    content: Text
+    notes: tuple[Text, ...] = ()
+    figures: tuple[tuple[str, Exact], ...] = ()
+    details: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CardGroup:
+    """Cards that belong together, under a heading. `overview` shows all of them in one picture."""
+
+    title: Text
+    cards: tuple[Card, ...]
+    overview: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Many things to be looked through, in groups. `name` becomes the names of its pictures' files.
+
+    A page shows the cards, and lets a reader find and order them. Other forms show a table of what
+    the cards say under the overview of each group.
+    """
+
+    groups: tuple[CardGroup, ...]
+    name: str
+
+
 FindingKind: TypeAlias = Literal["right", "wrong", "warning", "note", "result"]
 
 
@@ -234,6 +286,7 @@ Block: TypeAlias = (
     | Listing
     | CodeBlock
     | Figure
+    | Gallery
     | Plan
     | Finding
     | Hidden

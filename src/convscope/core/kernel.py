@@ -21,12 +21,14 @@ class Kernel:
         weights: the taps, as given; a layer's `flip` decides whether they are rotated by 180°.
         name: what it is called, for headings; may be empty.
         source: the paper or library it comes from; may be empty.
+        meaning: what it does to a picture under cross-correlation, in a sentence; may be empty.
     """
 
     weights: ExactArray
     name: str = ""
-    # Where a kernel comes from does not make it another kernel.
+    # Where a kernel comes from, and what is said of it, does not make it another kernel.
     source: str = field(default="", compare=False)
+    meaning: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.weights.ndim <= MAX_RANK:
@@ -48,7 +50,10 @@ class Kernel:
         return self.weights.ndim
 
     def rotated(self) -> Kernel:
-        """The kernel turned by 180°: every axis reversed, the step true convolution takes first."""
+        """The kernel turned by 180°: every axis reversed, the step true convolution takes first.
+
+        What it means is not said of the turned kernel: an edge's bright and dark side change places.
+        """
         turned = self.weights.rearranged(np.flip)
         return Kernel(turned, self.name, self.source)
 

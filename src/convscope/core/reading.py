@@ -13,6 +13,7 @@ import io
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -114,9 +115,9 @@ def kernel(source: MatrixLike, name: str = "") -> Kernel:
     kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], name='sobel_x')
     """
     if isinstance(source, Kernel):
-        return source if name in ("", source.name) else Kernel(source.weights, name, source.source)
+        return source if name in ("", source.name) else replace(source, name=name)
     if isinstance(source, str) and (named := kernels.get(source.strip())) is not None:
-        return Kernel(named.weights, name or named.name, named.source)
+        return replace(named, name=name or named.name)
     return Kernel(matrix(source), name=name)
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from convscope.core.array import Letter, RationalArray
 from convscope.core.catalogue import kernels
 from convscope.core.kernel import Kernel
-from convscope.errors import InputError, ShapeError, nearest_name
+from convscope.errors import InputError, ShapeError
 
 # More terms than this are never cheaper than the kernel itself at the sizes people use.
 MAX_TERMS = 8
@@ -150,7 +150,7 @@ def analyse(kernel: Kernel, *, flip: bool = False) -> Analysis:
     if not isinstance(weights, RationalArray):
         lone = weights.cell((0,) * weights.ndim) if weights.size == 1 else None
         if isinstance(lone, Letter):  # one word: a catalogue name that is not there
-            raise InputError(f"no kernel is called '{lone.name}'; {nearest_name(lone.name, kernels)}")
+            raise InputError(kernels.unknown(lone.name))
         raise InputError("the kernel holds letters; only numbers can be applied to a picture")
     if weights.ndim > 2:
         raise ShapeError(f"a kernel of shape {weights.shape} has 3 axes; a picture takes kernels of 1 or 2")

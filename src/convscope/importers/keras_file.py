@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import ConvscopeError, InputError, UnsupportedError
+from convscope.importers.archive import checked_archive
 from convscope.importers.collector import collector_resting
 from convscope.rules.network import Network
 
-MAX_ENTRIES = 4096
-MAX_DIRECTORY = 4_000_000
 MAX_CONFIG = 32_000_000
 # JSON is squeezed to a twentieth or so; what is squeezed further was made to burst.
 MAX_RATIO = 500
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_END = b"PK\x05\x06"
 
 
 def read_file(path: Path, input_shape: Any = None) -> Network:  # noqa: ANN401 - a shape, several, a mapping
@@ -85,9 +83,7 @@ def _config(path: Path) -> Any:  # noqa: ANN401 - what JSON holds
                 raise UnsupportedError(
                     "it is an HDF5 file, Keras's older form; open it in Keras and save it as .keras"
                 )
-            _check_directory(stream)
-            stream.seek(0)
-            with zipfile.ZipFile(stream) as archive:
+            with checked_archive(stream, "Keras model") as archive:
                 return _json(archive, "config.json")
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         if isinstance(error, ConvscopeError):
@@ -99,25 +95,8 @@ def _config(path: Path) -> Any:  # noqa: ANN401 - what JSON holds
         raise InputError("it cannot be read") from None  # a path with a null character
 
 
-def _check_directory(stream: Any) -> None:  # noqa: ANN401 - a binary file
-    """Refuse archives whose table of contents alone would fill the memory."""
-    size = stream.seek(0, 2)
-    stream.seek(max(0, size - 65_557))
-    tail = stream.read()
-    place = tail.rfind(_END)
-    if place < 0 or len(tail) < place + 22:
-        raise InputError("it is no Keras model: not a whole ZIP archive")
-    entries = int.from_bytes(tail[place + 10 : place + 12], "little")
-    length = int.from_bytes(tail[place + 12 : place + 16], "little")
-    if entries > MAX_ENTRIES or length > MAX_DIRECTORY:
-        raise InputError(f"the archive holds {entries} files; a Keras model has at most {MAX_ENTRIES}")
-
-
 def _json(archive: zipfile.ZipFile, name: str) -> Any:  # noqa: ANN401
-    entries = archive.infolist()
-    if len(entries) > MAX_ENTRIES:
-        raise InputError(f"the archive holds {len(entries)} files; a Keras model has at most {MAX_ENTRIES}")
-    found = [entry for entry in entries if entry.filename == name]
+    found = [entry for entry in archive.infolist() if entry.filename == name]
     if len(found) != 1:
         raise InputError(f"the archive has {len(found) or 'no'} {name}; a Keras model has one")
     entry = found[0]

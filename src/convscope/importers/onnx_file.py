@@ -35,7 +35,7 @@ def read_file(path: Path, input_shape: Any = None) -> Network:  # noqa: ANN401 -
         MissingExtraError: the package `onnx` is not installed.
     """
     try:
-        model = _parsed(path)
+        model = parsed(path)
         return read_model(model, input_shape, name=path.stem)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or 'it cannot be read'}") from None
@@ -66,7 +66,13 @@ def read_model(
         return Network(read_graph(model, input_shape, name))
 
 
-def _parsed(path: Path) -> Any:  # noqa: ANN401 - an onnx.ModelProto
+def parsed(path: Path) -> Any:  # noqa: ANN401 - an onnx.ModelProto
+    """The model in the file, without the numbers of its large arrays where the file is large.
+
+    Raises:
+        InputError: a file that is not whole or no ONNX model.
+        MissingExtraError: the package `onnx` is not installed.
+    """
     if path.is_dir():
         raise InputError("it is a folder")
     try:

@@ -8,7 +8,8 @@ names, lengths of axes and small constants are ever touched.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from convscope.errors import InputError
@@ -48,6 +49,29 @@ def without_numbers(path: Path, most_nodes: int) -> bytes:
             return b"".join(_stripped(mapped, 0, len(mapped), "model", most_nodes))
     except IndexError:
         raise InputError("the file ends in the middle of a field") from None
+
+
+def message_at(path: Path, steps: Sequence[tuple[int, int]]) -> bytes:
+    """One message of the model in the file, such as a tensor with its numbers.
+
+    Args:
+        path: the file.
+        steps: the way there: the number of a field, and which of the fields of that number it is.
+
+    Raises:
+        InputError: a file that is not whole, or has no such message.
+    """
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        start, end = 0, len(mapped)
+        for wanted, place in steps:
+            found = (
+                span for number, wire, *span in _fields(mapped, start, end) if (number, wire) == (wanted, 2)
+            )
+            span = next(islice(found, place, None), None)
+            if span is None:
+                raise InputError("the file has changed, or is not whole")
+            _, start, end = span
+        return mapped[start:end]
 
 
 def _stripped(data: mmap.mmap, start: int, end: int, kind: str, most: int, depth: int = 0) -> Iterator[bytes]:

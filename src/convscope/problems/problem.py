@@ -66,10 +66,10 @@ class Problem:
 
     @property
     def label(self) -> str:
-        """What it is called under its group's heading: ``a`` for part ``1.1a`` of ``1.1``."""
+        """What it is called under its group's heading: ``a`` for ``1.1a`` of ``1.1``, ``1`` for ``1.1.1``."""
         if self.group is None:
             return self.id
-        return self.id.removeprefix(self.group.id) or self.id
+        return self.id.removeprefix(self.group.id).removeprefix(".") or self.id
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Facts as JSON takes them: exact numbers as text that loses nothing, and beside it their decimals."""
+"""Facts as JSON takes them: exact numbers as text and as decimals, measured ones as they are."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -76,6 +77,9 @@ def _plain(value: object, digits: int) -> Any:  # noqa: ANN401 - whatever JSON t
             return value
         case np.integer():
             return int(value)
+        case float() | np.floating():
+            # A measured figure: no more exact than its float, and none where there is no number.
+            return float(value) if math.isfinite(value) else None
         case Mapping():
             return {
                 name: plain for key, entry in value.items() for name, plain in _named(str(key), entry, digits)

@@ -7,12 +7,10 @@ The markup is well-formed XML too, so that other programs can read it.
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib import resources
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +23,7 @@ from convscope.core.document import (
     Figure,
     Finding,
     Formula,
+    Gallery,
     Hidden,
     Inline,
     Listing,
@@ -34,6 +33,7 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Reference,
     Section,
     Share,
     Strong,
@@ -44,6 +44,8 @@ from convscope.errors import rule_for
 from convscope.render import mathml
 from convscope.render.formula import Writer
 from convscope.render.grid import GridCell, hidden_words, lay_out
+from convscope.render.html_frame import policy, scripts, style
+from convscope.render.html_gallery import Writers, card_anchor, gallery_markup
 from convscope.render.legend import roles_in
 from convscope.render.literal import visible_lines
 from convscope.render.mathml import escape
@@ -53,9 +55,6 @@ from convscope.render.plain import bare_number, plain_text
 from convscope.render.share import percent
 from convscope.render.svg import svg_element
 from convscope.render.words import MARKS, VERDICTS
-
-# What a page may load: its own style and its own pictures.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 DEEPEST_HEADING = 6
 # With fewer sections than this a table of contents is longer than the way to scroll.
@@ -91,23 +90,9 @@ class Place:
         return replace(self, anchor=None if self.anchor is None else f"{self.anchor}-{number}")
 
 
-def policy(script: str) -> str:
-    """What the page may load: its style, its pictures, and the one script that is part of it, if any."""
-    if not script:
-        return POLICY
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return f"{POLICY}; script-src 'sha256-{digest}'"
-
-
-def _script(document: Document) -> str:
-    """The script that lets tables be sorted, where there is one; all of it can be read without."""
-    sortable = any(isinstance(block, Table) and block.sortable for block in document.walk())
-    return f"\n{_style('sort.js')}" if sortable else ""
-
-
 def to_html(document: Document, *, digits: int) -> str:
     """The document as one page that stands alone."""
-    script = _script(document)
+    script = scripts(document)
     place = Place(digits, mathml.writer(digits), level=2, anchor="section")
     title = _text(place, document.title)
     return f"""<!DOCTYPE html>
@@ -119,7 +104,7 @@ def to_html(document: Document, *, digits: int) -> str:
 <meta name="color-scheme" content="light dark"/>
 <title>{escape(plain_text(document.title, digits)) or "convscope"}</title>
 <style>
-{_style("fragment.css")}{_style("page.css")}</style>
+{style("fragment.css")}{style("page.css")}</style>
 </head>
 <body>
 <div class="convscope">
@@ -138,14 +123,9 @@ def to_fragment(document: Document, *, digits: int) -> str:
     place = Place(digits, mathml.writer(digits), level=4, anchor=None)
     return (
         f'<div class="convscope" lang="{escape(document.language)}">\n'
-        f"<style>\n{_style('fragment.css')}</style>\n<h3>{_text(place, document.title)}</h3>\n"
+        f"<style>\n{style('fragment.css')}</style>\n<h3>{_text(place, document.title)}</h3>\n"
         f"{_key(document)}{_blocks(place, document.blocks)}</div>\n"
     )
-
-
-@cache
-def _style(name: str) -> str:
-    return resources.files("convscope.render").joinpath(name).read_text(encoding="utf-8")
 
 
 # --- the frame of the page -------------------------------------------------------------------
@@ -214,6 +194,8 @@ def _inline(place: Place, part: Inline) -> str:
             return _share(part)
         case Explained():
             return _explained(place, part)
+        case Reference():
+            return _reference(place, part)
         case _:
             # A number among words is set like them.
             return bare_number(part, place.digits) or mathml.inline(place.formulas, part)
@@ -235,6 +217,11 @@ def _explained(place: Place, part: Explained) -> str:
         f'<span class="why" tabindex="0">{_text(place, part.content)}'
         f'<span class="because" role="note">{_text(place, part.explanation)}</span></span>'
     )
+
+
+def _reference(place: Place, part: Reference) -> str:
+    words = _text(place, part.content)
+    return words if place.anchor is None else f'<a href="#{card_anchor(part.card)}">{words}</a>'
 
 
 def _caption(place: Place, content: Text) -> str:
@@ -388,16 +375,27 @@ def _figure(place: Place, block: Figure) -> str:
     return f'<figure>\n<div class="pictures{several}">\n{pictures}</div>\n{caption}</figure>\n'
 
 
+def _source(picture: Picture) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png_bytes(picture)).decode('ascii')}"
+
+
 def _picture(place: Place, picture: Picture) -> str:
-    source = base64.b64encode(png_bytes(picture)).decode("ascii")
     height, width = picture.pixels.shape[:2]
     times = max(1, SMALL_PICTURE // max(height, width))
     css = ' class="enlarged"' if times > 1 else ""
     return (
         f'<figure><img{css} alt="{escape(picture.alternative)}" width="{width * times}" '
-        f'height="{height * times}" src="data:image/png;base64,{source}"/>'
+        f'height="{height * times}" src="{_source(picture)}"/>'
         f"{_caption(place, picture.caption)}</figure>\n"
     )
+
+
+def _gallery(place: Place, block: Gallery) -> str:
+    inside = replace(place, level=place.level + 2)
+    writers = Writers(
+        partial(_text, place), partial(_blocks, inside), _source, place.level, place.digits, place.anchor
+    )
+    return gallery_markup(block, writers)
 
 
 def _plan(place: Place, block: Plan) -> str:
@@ -431,6 +429,7 @@ RULES: Mapping[type[Any], Callable[[Place, Any], str]] = MappingProxyType(
         Listing: _listing,
         CodeBlock: _code_block,
         Figure: _figure,
+        Gallery: _gallery,
         Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,

@@ -18,6 +18,7 @@ from convscope.core.document import (
     Finding,
     FindingKind,
     Formula,
+    Gallery,
     Hidden,
     Listing,
     MarkRole,
@@ -26,6 +27,7 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Reference,
     Section,
     Share,
     Strong,
@@ -35,6 +37,7 @@ from convscope.core.document import (
 from convscope.errors import rule_for
 from convscope.render.columns import columns_words, cut_columns
 from convscope.render.formula import Writer
+from convscope.render.gallery import as_sections
 from convscope.render.grid import Grid, hidden_words, lay_out
 from convscope.render.latex_fragment import to_fragment
 from convscope.render.latex_math import display, writer
@@ -173,7 +176,7 @@ def _inline_part(page: Page, part: object) -> str:
             return rf"\textbf{{{escape_text(part.text)}}}"
         case Share():
             return rf"\shareofwhole{{{float(part.part):.4f}}}{{{escape_text(percent(part.part))}}}"
-        case Explained():
+        case Explained() | Reference():
             return _inline(page, part.content)
         case _:
             return f"${page.writer.write(part)}$"  # type: ignore[arg-type]
@@ -326,6 +329,10 @@ def _picture(page: Page, picture: Picture, share: float) -> str:
     )
 
 
+def _gallery(page: Page, block: Gallery) -> str:
+    return _blocks(page, as_sections(block))
+
+
 def _plan(page: Page, block: Plan) -> str:
     return _paragraph(page, Paragraph(drawing_words(block)))
 
@@ -350,6 +357,7 @@ LATEX: Mapping[type[Any], Callable[[Page, Any], str]] = MappingProxyType(
         Listing: _listing,
         CodeBlock: _code,
         Figure: _figure,
+        Gallery: _gallery,
         Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,

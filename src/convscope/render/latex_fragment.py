@@ -22,6 +22,7 @@ from convscope.core.document import (
     Finding,
     FindingKind,
     Formula,
+    Gallery,
     Hidden,
     Inline,
     Listing,
@@ -31,6 +32,7 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Reference,
     Section,
     Share,
     Strong,
@@ -39,6 +41,7 @@ from convscope.core.document import (
 )
 from convscope.errors import rule_for
 from convscope.render.formula import Writer
+from convscope.render.gallery import as_sections
 from convscope.render.grid import hidden_words
 from convscope.render.latex_math import LINE_END, display, mathjax_writer
 from convscope.render.latex_matrix import OPERATORS, mathjax_matrix
@@ -114,7 +117,7 @@ def _in_formula(page: Page, part: Inline, font: str = "mathrm") -> str:
             return math_words(part.text, font="mathbf", keep_unicode=True)
         case Share():
             return math_words(percent(part.part), font=font, keep_unicode=True)
-        case Explained():
+        case Explained() | Reference():
             return _formula_text(page, part.content, font)
         case _:
             return page.writer.write(part)
@@ -194,6 +197,10 @@ def _figure(page: Page, block: Figure) -> str:
     return "\n\n".join([*lines, *([_inline(page, block.caption)] if block.caption else [])])
 
 
+def _gallery(page: Page, block: Gallery) -> str:
+    return "\n\n".join(_written(page, section) for section in as_sections(block))
+
+
 def _plan(page: Page, block: Plan) -> str:
     return _paragraph(page, Paragraph(drawing_words(block)))
 
@@ -218,6 +225,7 @@ FRAGMENT: Mapping[type[Any], Callable[[Page, Any], str]] = MappingProxyType(
         Listing: _listing,
         CodeBlock: _code,
         Figure: _figure,
+        Gallery: _gallery,
         Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,

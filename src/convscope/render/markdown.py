@@ -23,6 +23,7 @@ from convscope.core.document import (
     Finding,
     FindingKind,
     Formula,
+    Gallery,
     Hidden,
     Inline,
     Listing,
@@ -32,6 +33,7 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Reference,
     Section,
     Share,
     Strong,
@@ -42,6 +44,7 @@ from convscope.core.expression import Expression, Number, Sizes
 from convscope.errors import rule_for
 from convscope.render import text_math
 from convscope.render.formula import Writer, open_number
+from convscope.render.gallery import as_sections
 from convscope.render.grid import hidden_words
 from convscope.render.latex_math import display, mathjax_writer
 from convscope.render.latex_matrix import OPERATORS, mathjax_matrix
@@ -155,7 +158,7 @@ def _inline_part(page: Page, part: Inline) -> str:
             return strong(part.text)
         case Share():
             return escape(percent(part.part))
-        case Explained():
+        case Explained() | Reference():
             return _inline(page, part.content)
         case _:
             return _inline_formula(page, part)
@@ -288,6 +291,10 @@ def _figure(page: Page, block: Figure) -> str:
     return "\n\n".join([*images, *caption])
 
 
+def _gallery(page: Page, block: Gallery) -> str:
+    return "\n\n".join(_written(page, section) for section in as_sections(block))
+
+
 def _plan(page: Page, block: Plan) -> str:
     return _paragraph(page, Paragraph(drawing_words(block)))
 
@@ -313,6 +320,7 @@ MARKDOWN: Mapping[type[Any], Callable[[Page, Any], str]] = MappingProxyType(
         Listing: _listing,
         CodeBlock: _code,
         Figure: _figure,
+        Gallery: _gallery,
         Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,

@@ -26,6 +26,7 @@ from convscope.core.document import (
     Figure,
     Finding,
     Formula,
+    Gallery,
     Hidden,
     Inline,
     Listing,
@@ -34,6 +35,7 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Reference,
     Section,
     Share,
     Strong,
@@ -43,6 +45,7 @@ from convscope.core.document import (
 from convscope.errors import MissingExtraError, rule_for
 from convscope.render import typst_math
 from convscope.render.formula import Writer
+from convscope.render.gallery import as_sections
 from convscope.render.grid import GridCell, hidden_words, lay_out, window_boxes
 from convscope.render.legend import roles_in
 from convscope.render.literal import visible_lines
@@ -163,7 +166,7 @@ def _inline(place: Place, part: Inline) -> str:
             return f"#strong({literal(part.text)})"
         case Share():
             return f"#share({float(part.part):.4f}, {quoted(percent(part.part))})"
-        case Explained():
+        case Explained() | Reference():
             return "".join(_inline(place, inner) for inner in part.content)
         case _:
             # A number among words is set like them.
@@ -287,6 +290,10 @@ def _picture(place: Place, picture: Picture) -> str:
     )
 
 
+def _gallery(place: Place, block: Gallery) -> str:
+    return _blocks(place, as_sections(block))
+
+
 def _plan(place: Place, block: Plan) -> str:
     drawing = block.drawing
     words = literal(f"{drawing.title}. {drawing.description}")
@@ -315,6 +322,7 @@ RULES: Mapping[type[Any], Callable[[Place, Any], str]] = MappingProxyType(
         Listing: _listing,
         CodeBlock: _code_block,
         Figure: _figure,
+        Gallery: _gallery,
         Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,

@@ -7,8 +7,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from convscope.core.document import Document, Figure, Picture
+from convscope.core.document import Document, Figure, Gallery, Picture
 from convscope.errors import InputError
+from convscope.render.gallery import figure_name
 
 SUFFIX = ".png"
 LONGEST_STEM = 80
@@ -75,7 +76,10 @@ def safe_stem(name: str) -> str:
 
 def _stems(document: Document) -> Iterator[tuple[Picture, str]]:
     for block in document.walk():
-        if isinstance(block, Figure):
+        if isinstance(block, Gallery):
+            for number, group in enumerate(block.groups, start=1):
+                yield group.overview, safe_stem(figure_name(block, number))
+        elif isinstance(block, Figure):
             stem = safe_stem(block.name)
             several = len(block.pictures) > 1
             for number, picture in enumerate(block.pictures, start=1):

@@ -26,6 +26,7 @@ from convscope.core.document import (
     Finding,
     FindingKind,
     Formula,
+    Gallery,
     Hidden,
     Listing,
     MarkRole,
@@ -34,6 +35,7 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Reference,
     Section,
     Share,
     Strong,
@@ -44,6 +46,7 @@ from convscope.core.expression import Relation
 from convscope.errors import rule_for
 from convscope.render.ascii_signs import in_plain_signs
 from convscope.render.formula import Writer, chain
+from convscope.render.gallery import as_sections
 from convscope.render.grid import hidden_words
 from convscope.render.legend import legend
 from convscope.render.literal import visible_line, visible_lines
@@ -176,7 +179,7 @@ def _inline(page: Page, content: Text, style: str = "") -> Line:
             case Share():
                 line.append(f"{bar(part.part)} " if page.width >= BAR_ROOM - INDENT else "", style=BAR)
                 line.append(f"{percent(part.part):>6}")
-            case Explained():
+            case Explained() | Reference():
                 line.append_text(_inline(page, part.content))
             case _:
                 line.append(page.writer.write(part))
@@ -344,6 +347,10 @@ def _figure(page: Page, block: Figure) -> RenderableType:
     return _indented(*parts, *((caption,) if caption else ()))
 
 
+def _gallery(page: Page, block: Gallery) -> RenderableType:
+    return Group(*_stack(page, as_sections(block)))
+
+
 def _plan(page: Page, block: Plan) -> RenderableType:
     return _inline(page, drawing_words(block))
 
@@ -371,6 +378,7 @@ TERMINAL: Mapping[type[Any], Callable[[Page, Any], RenderableType]] = MappingPro
         Listing: _listing,
         CodeBlock: _code,
         Figure: _figure,
+        Gallery: _gallery,
         Plan: _plan,
         Finding: _finding,
         Hidden: _hidden,

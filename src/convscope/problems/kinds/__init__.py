@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from convscope.problems.kinds import apply, equivalent, feature_map, parameters, receptive_field, sizes
+from convscope.problems.kinds import (
+    apply,
+    equivalent,
+    feature_map,
+    highlight,
+    interpret,
+    parameters,
+    receptive_field,
+    sizes,
+)
 from convscope.problems.task import Kind
 
 KINDS: dict[str, Kind] = {
@@ -14,5 +23,7 @@ KINDS: dict[str, Kind] = {
         receptive_field.KIND,
         apply.KIND,
         equivalent.KIND,
+        interpret.KIND,
+        highlight.KIND,
     )
 }

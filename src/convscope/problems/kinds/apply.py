@@ -12,10 +12,12 @@ import convscope as cs
 from convscope.problems.answers import MatrixAnswer
 from convscope.problems.fields import Fields, inside, scalar_text
 from convscope.problems.kinds.apply_blocks import extreme, matrix_blocks, picture_blocks
+from convscope.problems.kinds.interpret import descriptions, verdict
+from convscope.problems.kinds.words import Words
 from convscope.problems.layers import read_option
 from convscope.problems.pictures import DISPLAYS
 from convscope.problems.task import Kind, Task, Verdict, Work
-from convscope.problems.tree import Node
+from convscope.problems.tree import Node, Scalar
 
 # What a convolution over one picture may be told; groups, bias and channels have no meaning here.
 OPTIONS = ("stride", "padding", "dilation", "padding_mode", "padding_value", "flip")
@@ -31,6 +33,7 @@ class Apply(Task):
     layer: cs.Conv
     display: str | None
     answer: MatrixAnswer | str | None
+    interpret: Words | bool = False
 
     def solve(self) -> Work:
         """Solve channel by channel, and compare."""
@@ -38,6 +41,13 @@ class Apply(Task):
         solutions = tuple(cs.solve(channel, self.layer) for channel in inputs)
         results = [solution.value for solution in solutions]
         verdicts = self._verdicts(inputs, results)
+        found = None
+        if self.interpret:
+            assert self.layer.kernel is not None  # noqa: S101 - it is built from a kernel
+            told = descriptions(self.layer.kernel)
+            found = told[self._convention]
+            if isinstance(self.interpret, Words):
+                verdicts = (*verdicts, verdict(self.interpret, told, self._convention))
         facts: dict[str, object] = {
             "shape": results[0].shape,
             "channels": [
@@ -45,16 +55,22 @@ class Apply(Task):
                 for result in results
             ],
         }
+        if found is not None:
+            facts["sentence"], facts["kind"] = found.sentence, found.kind
         if isinstance(self.source, cs.Photograph):
-            show = partial(picture_blocks, self.name, self.source, self.layer, solutions, self.display)
+            show = partial(picture_blocks, self.name, self.source, self.layer, solutions, self.display, found)
             return Work(solutions, facts, verdicts, show)
         facts["value"] = results[0]
         return Work(
             solutions[0],
             facts,
             verdicts,
-            partial(matrix_blocks, self.name, self.source, self.layer, solutions[0], self.display),
+            partial(matrix_blocks, self.name, self.source, self.layer, solutions[0], self.display, found),
         )
+
+    @property
+    def _convention(self) -> str:
+        return "convolution" if self.layer.flip else "correlation"
 
     def _verdicts(
         self, inputs: tuple[cs.ExactArray, ...], results: list[cs.ExactArray]
@@ -90,10 +106,11 @@ def read(fields: Fields) -> Apply | None:
     layer = _read_convolution(fields)
     shown_as = fields.choice("display", tuple(DISPLAYS))
     answer = fields.read("answer", lambda node: _read_answer(node, fields, photograph))
+    words = fields.read("interpret", _read_words)
     source = photograph or matrix
     if source is None or layer is None or len(fields.mistakes.found) > before:
         return None
-    return Apply(fields.problem or "picture", source, layer, shown_as, answer)
+    return Apply(fields.problem or "picture", source, layer, shown_as, answer, words or False)
 
 
 def _read_picture(node: Node, fields: Fields) -> cs.Photograph:
@@ -127,6 +144,12 @@ def _read_convolution(fields: Fields) -> cs.Conv | None:
             raise cs.ShapeError(f"it has {kernel.ndim} axes; a kernel for pictures has 2")
         return cs.Conv(kernel, **given)
     return None
+
+
+def _read_words(node: Node) -> Words | bool:
+    """``true`` to have the kernel put into words, or the answer in words."""
+    plain = node.text.strip().lower() if isinstance(node, Scalar) and not node.is_quoted else ""
+    return plain == "true" if plain in {"true", "false"} else Words.read(node)
 
 
 def _read_plain(option: str, fields: Fields, node: Node) -> Any:  # noqa: ANN401

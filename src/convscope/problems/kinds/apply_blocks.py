@@ -24,6 +24,7 @@ from convscope.core.document import (
     text,
 )
 from convscope.core.expression import Number, Sizes
+from convscope.problems.kinds.interpret import sentence
 from convscope.problems.pictures import Pixels, display, enlarged
 
 # A detail of so many pixels a side, enlarged until a pixel is a square one can see.
@@ -35,8 +36,9 @@ Floats = npt.NDArray[np.float64]
 
 
 def picture_blocks(
-    name: str, photograph: cs.Photograph, layer: cs.Conv, solutions: Sequence[cs.Solution], how: str | None
-) -> tuple[Block, ...]:
+    name: str, photograph: cs.Photograph, layer: cs.Conv, solutions: Sequence[cs.Solution], how: str | None,
+    found: cs.Description | None = None,
+) -> tuple[Block, ...]:  # fmt: skip
     """A picture before and after, a detail, the extreme values, and one cell worked out."""
     before = photograph.pixels
     after = np.stack([solution.value.to_float() for solution in solutions], axis=-1)
@@ -46,6 +48,7 @@ def picture_blocks(
     return (
         Paragraph(_introduction(photograph)),
         *kernel_blocks(layer, first.work.convention()),
+        *_words(layer, found),
         Figure(
             (
                 Picture(before, f"{photograph.name} before the kernel", text("before")),
@@ -63,8 +66,9 @@ def picture_blocks(
 
 
 def matrix_blocks(
-    name: str, source: cs.ExactArray, layer: cs.Conv, solution: cs.Solution, how: str | None
-) -> tuple[Block, ...]:
+    name: str, source: cs.ExactArray, layer: cs.Conv, solution: cs.Solution, how: str | None,
+    found: cs.Description | None = None,
+) -> tuple[Block, ...]:  # fmt: skip
     """A matrix before and after as grey cells, then its worked solution."""
     pictures = []
     for values, when in ((source, "before"), (solution.value, "after")):
@@ -74,7 +78,19 @@ def matrix_blocks(
         pictures.append(Picture(pixels, f"the matrix {when}", text(words)))
     figure = Figure(tuple(pictures), name, text("The matrix before and after the kernel"))
     shifts = shift_findings(layer, source.shape, solution.value.shape)
-    return (*solution.document().blocks, figure, *shifts)
+    return (*solution.document().blocks, *_words(layer, found), figure, *shifts)
+
+
+def _words(layer: cs.Conv, found: cs.Description | None) -> tuple[Block, ...]:
+    """What the kernel does, as its numbers alone tell it."""
+    if found is None:
+        return ()
+    lead = "From its numbers alone, this is what the kernel does:"
+    if layer.dilation not in (1, (1, 1)):
+        lead = (
+            "From its numbers alone, this is what the kernel does, at the size that dilation spreads it to:"
+        )
+    return (Paragraph(text(lead)), sentence(found))
 
 
 def _introduction(photograph: cs.Photograph) -> Text:

@@ -1,0 +1,1 @@
+"""What a kernel detects: in words with evidence, checked on stimuli, and on a picture."""

@@ -1,0 +1,260 @@
+"""What was found of each kernel before it is put into words: kind, direction, sign, size, and how sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convscope.interpret.colour import Blend
+from convscope.interpret.families import anchor_of, blur, gradients, second_derivatives
+from convscope.interpret.fitting import Fit, fitted, sums_of, templates
+from convscope.interpret.kinds import CANDIDATES
+from convscope.interpret.null import GOOD_ENOUGH, all_fits, null_of
+from convscope.interpret.templates import Floats, Shape, offsets
+
+# At most this share of random kernels is given a name: one in 25. Weighted averages, of which it is
+# a fact and no guess that they blur, come on top (1 in 256 of random 3×3 kernels, none of larger ones).
+NAMED_SHARE = 0.04
+# A name that random kernels of the size reach more often than this is told with that doubt.
+DOUBTFUL_SHARE = 0.01
+# Less than half of the energy explained is no description.
+LEAST_EXPLAINED = 0.5
+
+# A blur is called by its shape when so much of the energy is explained by it.
+LEAST_BLUR_SORT = {"box": 0.96, "Gaussian": 0.96, "motion": 0.85}
+
+NO_STRUCTURE = "no clear structure"
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """One grey pattern as it lies on the picture, measured.
+
+    Attributes:
+        pattern: ``(kh, kw)``, the weights turned as the convention says.
+        kind: one of the kinds, or ``"no clear structure"``.
+        nearest: the kind that fits best, named or not.
+        runner_up: the kind that fits next best.
+        variant: what sort of its kind; None where there is one sort only.
+        angle: degrees, y down; None where the kind has no direction.
+        sign: 1 or -1: as the sentence of the kind says it, or the reverse.
+        scale: pixels; what it measures depends on the kind.
+        phase: of a Gabor, degrees: 0 a bright bar in the middle, 90 dark to bright along `angle`.
+        p_value: the share of random kernels of this size that fit any kind as well.
+        odds: how much better this kind fits than the next, 0.5 to 1.
+        explained: the share of the pattern's energy in the best template.
+        is_fact: the kind needs no statistics: one tap copies, weights of one sign average.
+        blend: how the pattern came out of several channels; None of a grey kernel.
+    """
+
+    pattern: Floats
+    kind: str
+    nearest: str
+    runner_up: str
+    variant: str | None
+    angle: float | None
+    sign: int
+    scale: float | None
+    phase: float | None
+    p_value: float
+    odds: float
+    explained: float
+    is_fact: bool
+    blend: Blend | None = None
+
+
+def findings(patterns: Floats) -> list[Finding]:
+    """Measure grey patterns ``(N, kh, kw)``, all of one size, as they lie on the picture."""
+    shape = (patterns.shape[1], patterns.shape[2])
+    flat = patterns.reshape(len(patterns), -1)
+    largest = np.abs(flat).max(axis=1, keepdims=True)
+    alive = largest[:, 0] > 0
+    units = flat[alive] / largest[alive]  # first, so that no square is too large or too small for a float
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    measured = iter(_alive(units, shape, patterns[alive])) if alive.any() else iter(())
+    return [
+        next(measured) if lives else _dead(pattern) for lives, pattern in zip(alive, patterns, strict=True)
+    ]
+
+
+def _dead(pattern: Floats) -> Finding:
+    return Finding(
+        pattern, "dead", "dead", NO_STRUCTURE, None, None, 1, None, None, 0.0, 1.0, 1.0, is_fact=True
+    )
+
+
+def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
+    fits = all_fits(shape, units)
+    sums = sums_of(units)
+    null = null_of(shape)
+    for_choice = null.log_shares(fits, sums, GOOD_ENOUGH)
+    order = np.argsort(for_choice, axis=0, kind="stable")
+    each = np.arange(len(units))
+    chosen = order[0]
+    p_values = null.overall(null.log_shares(fits, sums)[chosen, each])
+    slopes, widths = _slopes(units, shape)
+    ridges = _ridges(units, shape)
+    found = []
+    for index in range(len(units)):
+        ranked = order[:, index]
+        best = int(chosen[index])
+        kind = CANDIDATES[best].kind
+        second = next(
+            (int(r) for r in ranked if CANDIDATES[r].kind != kind and for_choice[r, index] < 0), None
+        )
+        gap = 0.0 if second is None else float(for_choice[second, index] - for_choice[best, index])
+        fit = fits[best]
+        explained, p_value = float(fit.explained[index]), float(p_values[index])
+        is_fact = _is_fact(kind, patterns[index])
+        named = is_fact or (p_value <= NAMED_SHARE and explained >= LEAST_EXPLAINED)
+        variant, angle, sign, scale, phase = _particulars(
+            best, fit, index, patterns[index], shape, (slopes[index], widths[index]), ridges[index]
+        )
+        found.append(
+            Finding(
+                patterns[index],
+                kind if named else NO_STRUCTURE,
+                kind,
+                CANDIDATES[second].kind if second is not None else NO_STRUCTURE,
+                variant, angle, sign, scale, phase, p_value,
+                float(1 / (1 + np.exp(-min(gap, 50.0)))),
+                explained,
+                is_fact,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _is_fact(kind: str, pattern: Floats) -> bool:
+    """True of what needs no statistics: weights of one sign average; one tap copies."""
+    if kind in ("identity", "shift"):
+        return bool(np.count_nonzero(pattern) == 1)
+    return kind == "blur" and bool((pattern >= 0).all() or (pattern <= 0).all())
+
+
+# --- directions -------------------------------------------------------------------------------
+
+
+def coefficients(units: Floats, raw: Floats) -> Floats:
+    """Least squares coefficients of each pattern in its own raw patterns: ``(N, m)``."""
+    gram = np.einsum("lmn,lkn->lmk", raw, raw)
+    right = np.einsum("lmn,ln->lm", raw, units)
+    return np.asarray(np.einsum("lmk,lk->lm", np.linalg.pinv(gram, hermitian=True), right))
+
+
+def _slopes(units: Floats, shape: Shape) -> tuple[Floats, Floats]:
+    """The direction in which brightness increases, degrees, y down, in [0, 360); and the gradient's σ."""
+    found = templates(gradients, shape)
+    if not len(found):  # one tap has no direction
+        return np.zeros(len(units)), np.zeros(len(units))
+    best = fitted(gradients, shape, units).best
+    across = coefficients(units, found.raw[best])
+    return np.asarray(np.rad2deg(np.arctan2(across[:, 1], across[:, 0])) % 360), found.scale[best]
+
+
+def _ridges(units: Floats, shape: Shape) -> Floats:
+    """The direction that a line runs along, degrees, y down, in [0, 180)."""
+    across, larger, smaller = curvatures(units, shape)
+    turned = np.where(np.abs(larger) >= np.abs(smaller), across, across + np.pi / 2)
+    return np.asarray((np.rad2deg(turned) + 90) % 180)
+
+
+def curvatures(units: Floats, shape: Shape) -> tuple[Floats, Floats, Floats]:
+    """The Hessian [[xx, xy/2], [xy/2, yy]] of the best {Gxx, Gxy, Gyy}: axis (radians), eigenvalues."""
+    found = templates(second_derivatives, shape)
+    if not len(found):  # one tap has no curvature
+        return np.zeros(len(units)), np.zeros(len(units)), np.zeros(len(units))
+    xx, xy, yy = coefficients(units, found.raw[fitted(second_derivatives, shape, units).best]).T
+    mean, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy / 2)
+    return 0.5 * np.arctan2(xy, xx - yy), mean + half, mean - half
+
+
+def _particulars(
+    place: int, fit: Fit, index: int, pattern: Floats, shape: Shape, slope: tuple[float, float], ridge: float
+) -> tuple[str | None, float | None, int, float | None, float | None]:
+    """Variant, angle, sign, scale and phase of the best fit."""
+    candidate = CANDIDATES[place]
+    if candidate.kind == "blur":
+        return _blur_sort(pattern, shape, 1 if pattern.sum() >= 0 else -1)
+    assert candidate.maker is not None  # noqa: S101 - only a blur has none
+    found = templates(candidate.maker, shape)
+    best = int(fit.best[index])
+    variant = found.variant[best]
+    scale = float(found.scale[best])
+    known_scale = None if np.isnan(scale) else scale
+    laid = float(found.angle[best])
+    sign = 1 if fit.inner[index, 0] >= 0 else -1
+    match candidate.kind:
+        case "edge":
+            return None, float(slope[0]), 1, float(slope[1]), None
+        case "compass edge":
+            return None, (laid if sign > 0 else laid + 180) % 360, 1, known_scale, None
+        case "emboss":
+            tap = 1 if fit.inner[index, 2] >= 0 else -1
+            across = coefficients(pattern.reshape(1, -1), found.raw[best : best + 1])[0]
+            return None, float(np.rad2deg(np.arctan2(across[1], across[0])) % 360), tap, known_scale, None
+        case "line":
+            along = (laid + 90) % 180
+            near = abs((ridge - along + 90) % 180 - 90) < 25
+            return (
+                ("bright" if sign > 0 else "dark"),
+                float(ridge) if near else along,
+                sign,
+                known_scale,
+                None,
+            )
+        case "blob":
+            return ("bright" if sign > 0 else "dark"), None, sign, known_scale, None
+        case "corner":
+            return _corner(variant, laid, sign, fit.inner[index], known_scale)
+        case "Gabor":
+            return _wave(pattern, laid, scale)
+        case _:
+            return None, None, sign, known_scale, None
+
+
+def _blur_sort(pattern: Floats, shape: Shape, sign: int) -> tuple[str, float | None, int, float | None, None]:
+    """Box, Gaussian or motion where the shape is clear; other means have uneven weights."""
+    found = templates(blur, shape)
+    fit = fitted(blur, shape, pattern.reshape(1, -1) / np.linalg.norm(pattern))
+    best = int(fit.best[0])
+    variant = found.variant[best] if len(found) else "other"
+    if fit.explained[0] < LEAST_BLUR_SORT.get(variant, 1.0):
+        return "other", None, sign, None, None
+    angle, scale = float(found.angle[best]), float(found.scale[best])
+    return variant, None if np.isnan(angle) else angle, sign, scale, None
+
+
+def _corner(
+    variant: str, laid: float, sign: int, inner: Floats, scale: float | None
+) -> tuple[str, float, int, float | None, None]:
+    if variant == "corner":
+        return variant, laid % 360, sign, scale, None
+    # a·xy + b·(x² - y²): bright along half the angle of (b, a/2).
+    bright = np.rad2deg(0.5 * np.arctan2(inner[0], inner[1])) % 180
+    return variant, float(bright), 1, scale, None
+
+
+def _wave(pattern: Floats, laid: float, length: float) -> tuple[None, float, int, float, float]:
+    """Direction along the bars, wavelength and phase, from the spectrum about the best template's peak."""
+    y, x = offsets((pattern.shape[0], pattern.shape[1]))
+    turns = np.deg2rad(laid + np.linspace(-9, 9, 13))[:, None]
+    waves = 1 / (length * np.linspace(0.8, 1.25, 19))[None, :]
+    across, down = (np.cos(turns) * waves).ravel(), (np.sin(turns) * waves).ravel()
+    carrier = np.exp(2j * np.pi * (np.outer(across, x.ravel()) + np.outer(down, y.ravel())))
+    found = carrier @ (pattern - pattern.mean()).ravel()
+    peak = int(np.abs(found).argmax())
+    angle = float(np.rad2deg(np.arctan2(down[peak], across[peak])))
+    # Σ K e^{iωu} = A e^{iφ} for K = cos(ωu - φ): φ = 90° is a sine, dark to bright along u.
+    phase = float(np.rad2deg(np.angle(found[peak])))
+    if not -1e-9 <= angle % 360 < 180:
+        phase = -phase
+    return None, (angle + 90) % 180, 1, float(1 / np.hypot(across[peak], down[peak])), phase % 360
+
+
+def shift_of(pattern: Floats) -> tuple[int, int]:
+    """Where the largest tap lies from the anchor: rows down, columns right."""
+    row, column = np.unravel_index(int(np.abs(pattern).argmax()), pattern.shape)
+    anchor = anchor_of((pattern.shape[0], pattern.shape[1]))
+    return int(row) - anchor[0], int(column) - anchor[1]

@@ -1,0 +1,93 @@
+"""The kinds a grey kernel can be of: how each is recognised, one entry a way."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convscope.interpret import families
+from convscope.interpret.fitting import Booleans, Candidate, Fit, Gate, Sums
+from convscope.interpret.templates import Shape
+
+# A kernel keeps the level of flat areas when ΣK is at least this share of Σ|K|, and clear of what the
+# rest of the kernel scatters. The smallest of kernels in use is 1/49: a 5×5 of -1 about a 25.
+KEEPS_LEVEL, CLEAR = 0.015, 2.5
+# One tap is the kernel, and a sign that of a mean, when so much of the energy is in it.
+LEAST_ONE_TAP, LEAST_ONE_SIGN = 0.85, 0.85
+# Kirsch's masks are named when they are met, not when something is a little like them.
+LEAST_COMPASS = 0.93
+# A Gabor of few waves is much like a line or an edge, which is said instead unless it fits clearly
+# better; the nearest neighbours weigh most in an unsharp mask, too.
+GABOR_HANDICAP, SHARPEN_HANDICAP = 0.01, 0.003
+
+
+def _gabor_handicap(_: Shape) -> float:
+    return GABOR_HANDICAP
+
+
+def _sharpen_handicap(shape: Shape) -> float:
+    return 0.0 if max(shape) <= 3 else SHARPEN_HANDICAP
+
+
+def _unsharp_handicap(shape: Shape) -> float:
+    return SHARPEN_HANDICAP - _sharpen_handicap(shape)
+
+
+def _any(sums: Sums, _: Fit) -> Booleans:
+    return np.ones(len(sums.level), np.bool_)
+
+
+def _one_tap(_: Sums, fit: Fit) -> Booleans:
+    return np.asarray(fit.explained >= LEAST_ONE_TAP)
+
+
+def _one_sign(_: Sums, fit: Fit) -> Booleans:
+    return np.asarray(fit.explained >= LEAST_ONE_SIGN)
+
+
+def _level_at_most(most: float) -> Gate:
+    return lambda sums, _: np.abs(sums.level) <= most
+
+
+def _level_at_least(least: float) -> Gate:
+    return lambda sums, _: np.abs(sums.level) >= least
+
+
+def _compass(sums: Sums, fit: Fit) -> Booleans:
+    return (np.abs(sums.level) <= 0.1) & (fit.explained >= LEAST_COMPASS)
+
+
+def _keeps_level(sums: Sums, fit: Fit, tap: int) -> Booleans:
+    """The level of flat areas is kept, with the sign of a tap's inner product."""
+    level = sums.level * np.sign(fit.inner[:, tap])
+    return np.asarray(level >= np.maximum(KEEPS_LEVEL, CLEAR * sums.noise(fit)))
+
+
+def _tap_against_surrounding(sums: Sums, fit: Fit) -> Booleans:
+    return (fit.inner[:, 0] * fit.inner[:, 1] < 0) & _keeps_level(sums, fit, 0)
+
+
+def _tap_with_surrounding(_: Sums, fit: Fit) -> Booleans:
+    return np.asarray(fit.inner[:, 0] * fit.inner[:, 1] > 0)
+
+
+def _picture_and_gradient(sums: Sums, fit: Fit) -> Booleans:
+    return _keeps_level(sums, fit, 2) & (np.abs(sums.level) <= 0.6)
+
+
+CANDIDATES = (
+    Candidate("identity", families.identity, _one_tap),
+    Candidate("shift", families.shift, _one_tap),
+    Candidate("blur", families.blur, _level_at_least(0.5)),
+    Candidate("blur", families.unsharp, _tap_with_surrounding),
+    Candidate("blur", None, _one_sign),
+    Candidate("sharpen", families.sharpen, _tap_against_surrounding, _sharpen_handicap),
+    Candidate("unsharp", families.unsharp, _tap_against_surrounding, _unsharp_handicap),
+    Candidate("edge", families.edge, _level_at_most(0.25)),
+    Candidate("compass edge", families.compass, _compass),
+    Candidate("line", families.line, _level_at_most(0.6)),
+    Candidate("blob", families.blob, _level_at_most(0.3)),
+    Candidate("corner", families.corner, _level_at_most(0.4)),
+    Candidate("emboss", families.emboss, _picture_and_gradient),
+    Candidate("Gabor", families.gabor, _level_at_most(0.6), _gabor_handicap),
+    Candidate("checkerboard", families.checkerboard, _any),
+)
