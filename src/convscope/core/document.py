@@ -18,6 +18,7 @@ import numpy.typing as npt
 from convscope.core.drawing import Drawing
 from convscope.core.expression import Expression, Number
 from convscope.core.number import Exact
+from convscope.core.plot import Chart, Sparkline
 
 # --- inside a sentence -----------------------------------------------------------------------
 
@@ -54,7 +55,15 @@ class Explained:
     explanation: Text
 
 
-Inline: TypeAlias = str | Code | Strong | Share | Explained | Expression
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A row of values as small marks in a line of text, and the words that stand for it."""
+
+    line: Sparkline
+    alternative: str
+
+
+Inline: TypeAlias = str | Code | Strong | Share | Spark | Explained | Expression
 Text: TypeAlias = tuple[Inline, ...]
 
 
@@ -70,7 +79,7 @@ def text(*parts: Inline | int | Exact) -> Text:
 def _inline(part: Inline | int | Exact) -> Inline:
     if isinstance(part, int):
         return Number(Fraction(part))
-    if isinstance(part, str | Code | Strong | Share | Explained | Expression):
+    if isinstance(part, str | Code | Strong | Share | Spark | Explained | Expression):
         return part
     return Number(part)
 
@@ -197,6 +206,14 @@ class Plan:
     caption: Text = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One or more charts, side by side where there is room; a form without drawings says them in words."""
+
+    charts: tuple[Chart, ...]
+    caption: Text = ()
+
+
 FindingKind: TypeAlias = Literal["right", "wrong", "warning", "note", "result"]
 
 
@@ -235,6 +252,7 @@ Block: TypeAlias = (
     | CodeBlock
     | Figure
     | Plan
+    | Plot
     | Finding
     | Hidden
     | Section

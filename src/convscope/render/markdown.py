@@ -32,8 +32,10 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Plot,
     Section,
     Share,
+    Spark,
     Strong,
     Table,
     Text,
@@ -58,6 +60,7 @@ from convscope.render.markdown_text import (
 from convscope.render.numbers import operators_as_shown
 from convscope.render.pictures import picture_names
 from convscope.render.share import percent
+from convscope.render.sparks import spark
 from convscope.render.terminal import to_text
 from convscope.render.words import drawing_words
 
@@ -155,6 +158,8 @@ def _inline_part(page: Page, part: Inline) -> str:
             return strong(part.text)
         case Share():
             return escape(percent(part.part))
+        case Spark():
+            return escape(spark(part.line))
         case Explained():
             return _inline(page, part.content)
         case _:
@@ -292,6 +297,10 @@ def _plan(page: Page, block: Plan) -> str:
     return _paragraph(page, Paragraph(drawing_words(block)))
 
 
+def _plot(page: Page, block: Plot) -> str:
+    return _as_text(page, block)
+
+
 def _finding(page: Page, block: Finding) -> str:
     alert, label = ALERTS[block.kind]
     return f"> [!{alert}]\n> **{label}** {_inline(page, block.content)}"
@@ -314,6 +323,7 @@ MARKDOWN: Mapping[type[Any], Callable[[Page, Any], str]] = MappingProxyType(
         CodeBlock: _code,
         Figure: _figure,
         Plan: _plan,
+        Plot: _plot,
         Finding: _finding,
         Hidden: _hidden,
     }

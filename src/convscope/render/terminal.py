@@ -34,8 +34,10 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Plot,
     Section,
     Share,
+    Spark,
     Strong,
     Table,
     Text,
@@ -49,7 +51,9 @@ from convscope.render.legend import legend
 from convscope.render.literal import visible_line, visible_lines
 from convscope.render.numbers import operators_as_shown
 from convscope.render.pictures import picture_names
+from convscope.render.plot_text import chart_lines
 from convscope.render.share import bar, percent
+from convscope.render.sparks import spark
 from convscope.render.terminal_matrix import OVERHANG, Captioned, Drawing, beside, draw
 from convscope.render.text_math import writer
 from convscope.render.words import drawing_words
@@ -176,6 +180,8 @@ def _inline(page: Page, content: Text, style: str = "") -> Line:
             case Share():
                 line.append(f"{bar(part.part)} " if page.width >= BAR_ROOM - INDENT else "", style=BAR)
                 line.append(f"{percent(part.part):>6}")
+            case Spark():
+                line.append(spark(part.line), style=BAR)
             case Explained():
                 line.append_text(_inline(page, part.content))
             case _:
@@ -348,6 +354,16 @@ def _plan(page: Page, block: Plan) -> RenderableType:
     return _inline(page, drawing_words(block))
 
 
+def _plot(page: Page, block: Plot) -> RenderableType:
+    parts: list[RenderableType] = []
+    for chart in block.charts:
+        parts += [Line()] if parts and chart.size == "wide" else []
+        # The lines of the field are narrow enough; words are broken as everywhere.
+        parts += map(Line, chart_lines(chart, page.width - INDENT))
+    caption = _inline(page, block.caption, CAPTION)
+    return _indented(*parts, *((caption,) if caption else ()))
+
+
 def _finding(page: Page, block: Finding) -> RenderableType:
     label, style = FINDINGS[block.kind]
     return _hanging(Line(label, style=style), _inline(page, block.content), LONGEST_LABEL)
@@ -372,6 +388,7 @@ TERMINAL: Mapping[type[Any], Callable[[Page, Any], RenderableType]] = MappingPro
         CodeBlock: _code,
         Figure: _figure,
         Plan: _plan,
+        Plot: _plot,
         Finding: _finding,
         Hidden: _hidden,
     }
