@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from convscope.importers import network as network
     from convscope.importers.picture import Photograph as Photograph
     from convscope.importers.picture import read_picture as read_picture
+    from convscope.probe.paper import Saturation as Saturation
+    from convscope.probe.paper import saturation as saturation
     from convscope.problems import ProblemSet as ProblemSet
     from convscope.problems import SolvedSet as SolvedSet
     from convscope.problems import load_problems as load_problems
@@ -102,6 +104,7 @@ _HOMES = {
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
     "importers": ("layer", "network"),
     "importers.picture": ("Photograph", "read_picture"),
+    "probe.paper": ("Saturation", "saturation"),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
     "rules.inverse": ("find_sizes",),
     "rules.network": ("Network",),

@@ -29,6 +29,7 @@ from convscope.core.expression import (
 )
 from convscope.core.number import Exact, Symbolic, check_digits, place_point
 from convscope.errors import InputError, UnsupportedError
+from convscope.worked.named import Crossing
 from convscope.worked.polynomial import Polynomial
 from convscope.worked.symbolic import Combined, Irrational, known_ratio
 
@@ -62,6 +63,10 @@ def _enclose_value(value: Exact) -> Interval:
     match value:
         case Fraction():
             return mpmath.iv.mpf(value.numerator) / value.denominator
+        case Crossing():
+            if value.enclosed is None or value.enclosed[0] != mpmath.iv.prec:
+                value.enclosed = (mpmath.iv.prec, _enclose_crossing(value))
+            return value.enclosed[1]
         case Irrational():
             if value.enclosed is None or value.enclosed[0] != mpmath.iv.prec:
                 value.enclosed = (mpmath.iv.prec, _enclose(value.formula))
@@ -70,6 +75,22 @@ def _enclose_value(value: Exact) -> Interval:
             return _enclose_polynomial(value.polynomial)
         case _:
             raise InputError(f"'{value!r}' is a letter; it has no decimal value")
+
+
+def _enclose_crossing(value: Crossing) -> Interval:
+    """The ends halved until they are as near as the precision goes, or the sign between them is not seen."""
+    low, high = value.low, value.high
+    rises = _enclose(value.function(Number(high))).a > 0
+    for _ in range(mpmath.iv.prec):
+        middle = (low + high) / 2
+        sign = _enclose(value.function(Number(middle)))
+        if sign.a > 0:
+            low, high = (low, middle) if rises else (middle, high)
+        elif sign.b < 0:
+            low, high = (middle, high) if rises else (low, middle)
+        else:
+            break
+    return mpmath.iv.mpf([_enclose_value(low).a, _enclose_value(high).b])
 
 
 def _enclose_polynomial(polynomial: Polynomial) -> Interval:
