@@ -37,7 +37,7 @@ LAW: dict[str, set[str]] = {
     "importers": {"core", "rules"},
     "render": {"core"},
     # What documents are made of, besides the public names.
-    "problems": {"public", "core.document", "core.expression", "core.number"},
+    "problems": {"public", "core.document", "core.expression", "core.number", "core.plot"},
     # A file larger than memory is streamed by a function that is not among the public names.
     "cli": {"public", "render", "engine.streaming"},
     "lab": {"public", "render"},

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from convscope.problems.kinds import apply, feature_map, parameters, receptive_field, sizes
+from convscope.problems.kinds import apply, feature_map, parameters, receptive_field, saturation, sizes
 from convscope.problems.task import Kind
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
-    for kind in (feature_map.KIND, sizes.KIND, parameters.KIND, receptive_field.KIND, apply.KIND)
+    for kind in (
+        feature_map.KIND,
+        sizes.KIND,
+        parameters.KIND,
+        receptive_field.KIND,
+        saturation.KIND,
+        apply.KIND,
+    )
 }
