@@ -67,8 +67,11 @@ if TYPE_CHECKING:
     from convscope.importers import network as network
     from convscope.importers.picture import Photograph as Photograph
     from convscope.importers.picture import read_picture as read_picture
+    from convscope.probe.network import probe as probe
     from convscope.probe.paper import Saturation as Saturation
     from convscope.probe.paper import saturation as saturation
+    from convscope.probe.report import ProbeReport as ProbeReport
+    from convscope.probe.watch import watch as watch
     from convscope.problems import ProblemSet as ProblemSet
     from convscope.problems import SolvedSet as SolvedSet
     from convscope.problems import load_problems as load_problems
@@ -104,7 +107,10 @@ _HOMES = {
     "errors": ("ConvscopeError", "InputError", "MissingExtraError", "ShapeError", "UnsupportedError"),
     "importers": ("layer", "network"),
     "importers.picture": ("Photograph", "read_picture"),
+    "probe.network": ("probe",),
     "probe.paper": ("Saturation", "saturation"),
+    "probe.report": ("ProbeReport",),
+    "probe.watch": ("watch",),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
     "rules.inverse": ("find_sizes",),
     "rules.network": ("Network",),

@@ -26,6 +26,8 @@ LOSS = "(loss)"
 VARIES = 1e-3
 # A gradient that falls by so much from one layer to the one before it has fallen there.
 AT_ONCE = 1e3
+# Below this share of the last gradient, a fall is not told from the end of single precision.
+UNDERFLOWS = 1e-12
 # A layer is to blame for where its values lie if they lie there already: two spreads below zero, or
 # half as large as at the activation's door.
 SPREADS = 2.0
@@ -177,8 +179,9 @@ def _layers(case: Case) -> None:
             _blame(case, n, "dead_units", row.dead, _culprit(case, n, _lies_below_zero))
         elif row.saturated is not None and row.saturated >= VERDICTS["saturated"].threshold:
             _blame(case, n, "saturated", row.saturated, _culprit(case, n, _is_as_large))
+    marked = case.marked("layer")
     for n, row in enumerate(case.rows):
-        if n not in case.marked("layer"):
+        if n not in marked:
             _collapses(case, n, row)
 
 
@@ -191,11 +194,14 @@ def _is_dead(row: ProbeRow, *, is_trunk: bool) -> bool:
 
 def _blame(case: Case, seen_in: int, rule: str, value: float, culprit: int | None) -> None:
     """Mark the activation that shows a fault, and the layer before it that causes it."""
-    if culprit is None:
-        case.mark(seen_in, rule, value)
-        return
-    case.mark(culprit, rule, value, seen_in=seen_in)
-    case.mark(seen_in, rule, value, because_of=culprit)
+    start = seen_in if culprit is None else culprit
+    row = case.rows[start]
+    before = [m.row for m in case.marks if m.because_of is None and m.row in case.above[start]]
+    # Fed with nothing but zeros by a layer that is dead: no fault of its own.
+    cause = min(before) if before and not row.mean and not row.sigma else None
+    case.mark(start, rule, value, seen_in=seen_in, because_of=cause)
+    if start != seen_in:
+        case.mark(seen_in, rule, value, because_of=start if cause is None else cause)
 
 
 def _culprit(case: Case, row: int, is_alike: Any) -> int | None:  # noqa: ANN401 - (row, next row) -> bool
@@ -240,10 +246,12 @@ def _lies_below_zero(row: ProbeRow, after: ProbeRow | None) -> float:
 
 
 def _is_as_large(row: ProbeRow, after: ProbeRow | None) -> float:
-    size = math.hypot(row.mean or 0.0, row.sigma or 0.0)
-    if after is None:
-        return size
-    return size >= SAME_SIZE * math.hypot(after.mean or 0.0, after.sigma or 0.0)
+    return _size(row) if after is None else _size(row) >= SAME_SIZE * _size(after)
+
+
+def _size(row: ProbeRow) -> float:
+    """Root mean square of a layer's output."""
+    return math.hypot(row.mean or 0.0, row.sigma or 0.0)
 
 
 def _collapses(case: Case, n: int, row: ProbeRow) -> None:
@@ -267,9 +275,9 @@ def _collapses(case: Case, n: int, row: ProbeRow) -> None:
 def _gets_variation(case: Case, row: int) -> bool:
     """Whether what a layer reads still differs between items: the collapse is its own."""
     if case.sources[row]:
+        lost = VERDICTS["lost_signal"].threshold * _size_of_input(case)
         return any(
-            case.rows[n].variation is not None and (case.rows[n].variation or 0) > VARIES
-            for n in case.sources[row]
+            (case.rows[n].variation or 0) > VARIES and _size(case.rows[n]) > lost for n in case.sources[row]
         )
     return _input_varies(case)
 
@@ -342,7 +350,7 @@ def _needs_none(case: Case, row: int) -> bool:
 def _fall(order: list[int], norms: dict[int, float], hit: list[int]) -> int | None:
     """The row before which a gradient falls at once; None where it fades."""
     falls = {
-        before: norms[after] / norms[before] if norms[before] else math.inf
+        before: norms[after] / max(norms[before], UNDERFLOWS * norms[order[-1]])
         for before, after in zip(order, order[1:], strict=False)
         if norms[after] > 0 and before in hit
     }
@@ -383,7 +391,7 @@ def _signal_flow(case: Case) -> None:
         row = case.rows[n]
         if row.mean is None or row.sigma is None or _is_read_by_norms(case, n):
             continue
-        size = math.hypot(row.mean, row.sigma) / came_in
+        size = _size(row) / came_in
         # A share of a size that is itself lost says no more than the size does.
         share = row.variation if varies and row.variation is not None else 1.0
         sizes[n] = min(size, share) if size <= 1 else size if share >= lost else share
@@ -400,7 +408,7 @@ def _size_of_input(case: Case) -> float:
     if sizes:
         return max(sizes)
     first = next((row for row in case.rows if row.sigma is not None), None)
-    return math.hypot(first.mean or 0.0, first.sigma or 0.0) if first is not None else 0.0
+    return _size(first) if first is not None else 0.0
 
 
 def _is_read_by_norms(case: Case, row: int) -> bool:

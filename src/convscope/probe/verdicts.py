@@ -82,9 +82,10 @@ _TABLE = (
         "saturated",
         "saturating",
         "layer",
-        0.5,
-        "at least 0.5 of the outputs lie where the function is flat",
-        "|tanh| > 0.97 as in Karpathy's makemore, part 3; there the slope is below 0.06",
+        0.3,
+        "at least 0.3 of the outputs lie where the function is flat",
+        "|tanh| > 0.97 is flat in Karpathy's makemore, part 3, where 0.2 at the first layer and 0.05 later are "
+        "healthy; the slope there is below 0.06",
         "Initialise the weights before it by Xavier's rule, or put BatchNorm between them so that its input has "
         "spread 1; in hidden layers the ReLU family does not saturate.",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -74,6 +75,8 @@ def _plain(value: object, digits: int) -> Any:  # noqa: ANN401 - whatever JSON t
     match value:
         case None | bool() | int() | str():
             return value
+        case float():  # measured; what is no number has no other form in JSON
+            return value if math.isfinite(value) else None
         case np.integer():
             return int(value)
         case Mapping():
