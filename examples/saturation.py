@@ -5,9 +5,10 @@
     python examples/saturation.py --facts saturation.json  # the figures, which problem 1.3 (3) shows
 
 Everything is seeded: data, weights, order. The data are scikit-learn's digits, 1797 pictures of 8×8
-pixels, three quarters of them for training; nothing is fetched. The extras ``torch`` and ``digits`` are needed.
+pixels, three quarters of them for training; nothing is fetched.
+The extras ``torch`` and ``digits`` are needed.
 
-One thread is used unless ``--threads`` says otherwise. These feature maps are so small that handing a part
+One thread is used unless ``--threads`` says otherwise. These feature maps are so small that handing part
 of them to a second thread costs more than it saves: two threads can be ten times slower than one.
 """
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "size": Entry("convscope.cli.size", "Derive the output size of a convolution or pooling layer."),
     "net": Entry("convscope.cli.net", "Derive the output size of every layer of a network."),
     "apply": Entry("convscope.cli.apply", "Apply a kernel to pictures, folders of them, or huge files."),
+    "saturation": Entry("convscope.cli.saturation", "Derive why an activation stops gradients."),
 }
 
 

@@ -10,7 +10,7 @@ from convscope.errors import InputError
 
 # What a shape stands for; the renderer gives each its colours.
 Role: TypeAlias = Literal[
-    "front", "side", "top", "window", "link", "guide", "bar", "limit", "grid", "axis",
+    "front", "side", "top", "window", "link", "guide", "bar", "limit", "grid", "axis", "level",
     "series1", "series2", "series3", "series4", "series5", "series6",
     "mark1", "mark2", "mark3", "mark4", "mark5", "mark6",
 ]  # fmt: skip

@@ -42,7 +42,9 @@ def laid_out(chart: Chart) -> Drawing:
     width, height = SIZES[chart.size]
     x, y = frames(chart, width - 60, height, LETTER)
     left = max((len(tick.label) for tick in y.ticks), default=1) * LETTER * CHARACTER + 10
-    top = 2 * LEADING + 6 if chart.y.name else LEADING + 8
+    top = LEADING + 8
+    top += LEADING - 2 if chart.y.name else 0
+    top += LEADING - 2 if any(level.axis == "x" for level in chart.levels) else 0
     field = _Field(left, top, width - RIGHT, top + height, x, y)
     shapes: list[Shape] = [Label((0, LETTER + 1), chart.title, "start", LETTER + 1, is_strong=True)]
     if chart.y.name:
@@ -79,16 +81,13 @@ def _levels(chart: Chart, field: _Field) -> Iterator[Shape]:
     for level in chart.levels:
         if level.axis == "y":
             y = field.up(field.y.place(level.value))
-            yield Stroke(((field.left, y), (field.right, y)), "limit")
+            yield Stroke(((field.left, y), (field.right, y)), "level")
             above = y - 4 if y - LETTER - 4 > field.top else y + LETTER + 2
             yield Label((field.right - 2, above), level.name, "end", LETTER)
         else:
             x = field.across(field.x.place(level.value))
-            yield Stroke(((x, field.foot), (x, field.top)), "limit")
-            fits = x + len(level.name) * LETTER * CHARACTER + 4 < field.right
-            yield Label(
-                (x + (4 if fits else -4), field.top + LETTER), level.name, "start" if fits else "end", LETTER
-            )
+            yield Stroke(((x, field.foot), (x, field.top)), "level")
+            yield Label((x, field.top - 7), level.name, "middle", LETTER, is_quiet=True)
 
 
 # --- series ------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from convscope.core.number import Exact
 from convscope.core.plot import Axis, Chart, Level, Series
 from convscope.core.pointwise import ReLU
 from convscope.probe.slope_steps import derivative_steps, small_steps
-from convscope.probe.slopes import Stretch, X, slope_at, slope_name
+from convscope.probe.slopes import Stretch, X, pieces_of, slope_at, slope_name
 from convscope.probe.small_numbers import figures, is_written, power_of_ten
 from convscope.worked.arithmetic import mapped
 from convscope.worked.functions import FUNCTIONS
@@ -161,8 +161,8 @@ def _chain_words(result: Saturation) -> str:
     value = float(result.bound.value)
     if value < 1:
         return (
-            "Each layer takes at least this part of the gradient away, however its input lies; only weights "
-            "above it in size could make up for that."
+            "Each layer's activation leaves at most this part of a gradient, wherever its inputs lie. Large "
+            "weights could make up for it, but they push the inputs to where the slope is smaller still."
         )
     if value == 1:
         return (
@@ -198,12 +198,7 @@ def charts(layer: Layer, cells: ExactArray | None, flat: tuple[Stretch, ...]) ->
     layers = [layer] if isinstance(layer, ReLU) else [layer, ReLU()]
     found = []
     for title, mark, function in pairs:
-        series = [
-            Series(
-                f"{FUNCTIONS[type(one)].symbol}{mark}", tuple((float(x), float(function(one, x))) for x in xs)
-            )
-            for one in layers
-        ]
+        series = [Series(f"{FUNCTIONS[type(one)].symbol}{mark}", _curve(one, function, xs)) for one in layers]
         if cells is not None:
             exact = sorted(set(cells.table()[0]), key=float)[:MOST_PLOTTED]
             series += [
@@ -219,9 +214,24 @@ def charts(layer: Layer, cells: ExactArray | None, flat: tuple[Stretch, ...]) ->
     return tuple(found)
 
 
+def _curve(
+    layer: Layer, function: Callable[[Layer, Exact], Exact], xs: list[Fraction]
+) -> tuple[tuple[float, float], ...]:
+    """Points of a curve; where a slope jumps, both of its values."""
+    points = [(float(x), float(function(layer, x))) for x in xs]
+    kinks = [] if function is not slope_at else [piece.upto for piece in (pieces_of(layer) or ())[:-1]]
+    for kink in kinks:
+        if kink is not None and xs[0] < kink < xs[-1]:
+            step = Fraction(1, 2**20)
+            sides = (float(slope_at(layer, kink - step)), float(slope_at(layer, kink + step)))
+            points = [point for point in points if point[0] != float(kink)]
+            points += [(float(kink), side) for side in sides]
+    return tuple(sorted(points, key=lambda point: point[0]))
+
+
 def _edge(part: Stretch) -> Level:
     end = part.high if part.low is None else part.low
-    return Level(float(end), "flat " + ("left of this" if part.low is None else "right of this"), "x")  # type: ignore[arg-type]
+    return Level(float(end), "← flat" if part.low is None else "flat →", "x")  # type: ignore[arg-type]
 
 
 # --- a stack -----------------------------------------------------------------------------------

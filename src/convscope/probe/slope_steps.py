@@ -9,7 +9,7 @@ from typing import Any
 
 from convscope.core import pointwise
 from convscope.core.derivation import Step
-from convscope.core.document import Formula, text
+from convscope.core.document import Formula, Text, text
 from convscope.core.expression import (
     Call,
     Expression,
@@ -38,8 +38,8 @@ def _slope(layer: Layer) -> Expression:
     return Call(slope_name(layer), (X,))
 
 
-def _step(claim: str, *formulas: Expression) -> Step:
-    return Step(text(claim), tuple(map(Formula, formulas)))
+def _step(claim: str | Text, *formulas: Expression) -> Step:
+    return Step(text(claim) if isinstance(claim, str) else claim, tuple(map(Formula, formulas)))
 
 
 def _squared(node: Expression) -> Expression:
@@ -55,7 +55,7 @@ def _sigmoid(layer: Layer) -> tuple[Step, ...]:
     return (
         _defined(layer),
         _step(
-            "Its derivative, by the chain rule, with 1 − σ = e^(−x)/(1 + e^(−x)):",
+            text("Its derivative, by the chain rule, with ", equation(ONE - s, power / (ONE + power)), ":"),
             equation(_slope(layer), power / _squared(ONE + power), s * (ONE - s)),
         ),
         _step(
@@ -213,7 +213,11 @@ def small_steps(layer: Layer, below: Fraction) -> tuple[Step, ...]:
                 "which are", equation(s, Quotient(ONE - root, TWO)), equation(s, Quotient(ONE + root, TWO))
             ),
             _step(
-                "Since x = ln(s/(1 − s)), the upper root stands at the x below, and the lower at minus that:",
+                text(
+                    "Since ",
+                    equation(X, Call("ln", (Quotient(s, ONE - s),))),
+                    ", the upper root stands at this x, and the lower one at minus that:",
+                ),
                 equation(X, Call("ln", (Quotient(ONE - 2 * epsilon + root, 2 * epsilon),))),
             ),
         )
@@ -226,7 +230,7 @@ def small_steps(layer: Layer, below: Fraction) -> tuple[Step, ...]:
                 equation(t, root),
             ),
             _step(
-                "Since x = ½ ln((1 + t)/(1 − t)), that is",
+                text("Since ", equation(X, Call("ln", (Quotient(ONE + t, ONE - t),)) / 2), ", that is"),
                 equation(X, Call("ln", (Quotient(ONE + root, Root(epsilon)),))),
             ),
         )

@@ -70,6 +70,7 @@ LOOKS: Mapping[Role, Look] = MappingProxyType(
         "limit": Look("none", "#b94d00", "none", "#f08a4b", 1.4, "5 3"),
         "grid": Look("none", "#e1e5ea", "none", "#2c323a", 0.8),
         "axis": Look("none", "#59616b", "none", "#a3abb5"),
+        "level": Look("none", "#59616b", "none", "#a3abb5", 1.2, "1 3"),
         **_series_looks(),
     }
 )
