@@ -28,9 +28,11 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Plot,
     Reference,
     Section,
     Share,
+    Spark,
     Strong,
     Table,
     text,
@@ -57,6 +59,7 @@ from convscope.core.expression import (
     sizes,
 )
 from convscope.core.number import Exact, Symbolic
+from convscope.core.plot import Axis, Chart, Level, Series, Sparkline, histogram, series
 
 DIGITS = 4
 
@@ -281,6 +284,29 @@ def drawing() -> Drawing:
     return Drawing(200, 100, shapes, f"Drawing of {SHORT_HOSTILE}", SHORT_HOSTILE)
 
 
+def charts() -> tuple[Chart, ...]:
+    """Charts of every style and scale, with gaps, points off the axis and hostile names."""
+    names = ("conv1", SHORT_HOSTILE, "conv3")
+    lines = (series("falling", [0.5, 0.001, 0.0]), series(SHORT_HOSTILE, [0.2, float("nan"), 0.3]))
+    levels = (Level(1e-3, SHORT_HOSTILE), Level(1, "here", "x"))
+    axes = Axis(SHORT_HOSTILE, categories=names), Axis("gradient", scale="log")
+    bars = histogram("share", [-1, 0, 1, 2], [3, 5, 1])
+    return (
+        Chart(f"Chart {SHORT_HOSTILE}", *axes, lines, levels),
+        Chart("Small", Axis(""), Axis(""), (bars,), size="small"),
+        Chart("Points", Axis("x"), Axis("y"), (Series("dots", ((0.0, 1.0), (2.0, 3.0)), "points"), bars)),
+    )
+
+
+def plots() -> tuple[Block, ...]:
+    """Plots and sparklines."""
+    line = Sparkline((1.0, float("nan"), 3.0, 2.0))
+    return (
+        Paragraph(text("Rising ", Spark(line, f"from one to two {SHORT_HOSTILE}"), " in a sentence.")),
+        Plot(charts(), text("Three charts of ", Code(SHORT_HOSTILE))),
+    )
+
+
 def sentences() -> tuple[Block, ...]:
     """Paragraphs, lists, tables, findings and code, hostile text in each place that takes text."""
     why = Explained(text("9 of ", 10), text("because ", Code(SHORT_HOSTILE)))
@@ -348,6 +374,7 @@ def sample() -> Document:
             Section(text("Formulas"), tuple(Formula(node) for node in every_expression())),
             Section(text("Matrices"), (Section(text("Inner ", Code("section")), matrices()),)),
             Section(text("Pictures"), pictures()),
+            Section(text("Plots"), plots()),
             Section(text("Hostile text"), hostile()),
         ),
     )

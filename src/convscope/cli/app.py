@@ -44,6 +44,7 @@ COMMANDS = {
     "apply": Entry("convscope.cli.apply", "Apply a kernel to pictures, folders of them, or huge files."),
     "describe": Entry("convscope.cli.describe", "Say what a kernel, or each filter of a file, detects."),
     "highlight": Entry("convscope.cli.highlight", "Mark where on a picture a kernel answers most."),
+    "saturation": Entry("convscope.cli.saturation", "Derive why an activation stops gradients."),
 }
 
 

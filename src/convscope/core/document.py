@@ -18,6 +18,7 @@ import numpy.typing as npt
 from convscope.core.drawing import Drawing
 from convscope.core.expression import Expression, Number
 from convscope.core.number import Exact
+from convscope.core.plot import Chart, Sparkline
 
 # --- inside a sentence -----------------------------------------------------------------------
 
@@ -62,7 +63,14 @@ class Reference:
     card: str
 
 
-Inline: TypeAlias = str | Code | Strong | Share | Explained | Reference | Expression
+class Spark:
+    """A row of values as small marks in a line of text, and the words that stand for it."""
+
+    line: Sparkline
+    alternative: str
+
+
+Inline: TypeAlias = str | Code | Strong | Share | Spark | Explained | Reference | Expression
 Text: TypeAlias = tuple[Inline, ...]
 
 
@@ -78,7 +86,7 @@ def text(*parts: Inline | int | Exact) -> Text:
 def _inline(part: Inline | int | Exact) -> Inline:
     if isinstance(part, int):
         return Number(Fraction(part))
-    if isinstance(part, str | Code | Strong | Share | Explained | Reference | Expression):
+    if isinstance(part, str | Code | Strong | Share | Spark | Explained | Reference | Expression):
         return part
     return Number(part)
 
@@ -249,6 +257,14 @@ class Gallery:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One or more charts, side by side where there is room; a form without drawings says them in words."""
+
+    charts: tuple[Chart, ...]
+    caption: Text = ()
+
+
 FindingKind: TypeAlias = Literal["right", "wrong", "warning", "note", "result"]
 
 
@@ -288,6 +304,7 @@ Block: TypeAlias = (
     | Figure
     | Gallery
     | Plan
+    | Plot
     | Finding
     | Hidden
     | Section

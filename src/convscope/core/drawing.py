@@ -9,7 +9,11 @@ from typing import Literal, TypeAlias
 from convscope.errors import InputError
 
 # What a shape stands for; the renderer gives each its colours.
-Role: TypeAlias = Literal["front", "side", "top", "window", "link", "guide", "bar", "limit"]
+Role: TypeAlias = Literal[
+    "front", "side", "top", "window", "link", "guide", "bar", "limit", "grid", "axis", "level",
+    "series1", "series2", "series3", "series4", "series5", "series6",
+    "mark1", "mark2", "mark3", "mark4", "mark5", "mark6",
+]  # fmt: skip
 Anchor: TypeAlias = Literal["start", "middle", "end"]
 Point: TypeAlias = tuple[float, float]
 

@@ -21,8 +21,10 @@ _CONTAINERS = frozenset({dict, OrderedDict, list, set})
 
 
 @contextmanager
-def untouched(parts: Parts, *, training: bool | None) -> Iterator[None]:
+def untouched(parts: Parts, *, training: bool | None, one_item: bool = True) -> Iterator[None]:
     """Whatever happens inside, the module and the random generators are afterwards as before.
+
+    With `one_item`, batch statistics of a single item are let through.
 
     What a forward keeps in attributes of its modules, lists and dictionaries among them, is undone;
     operators that write to tensors are the recorder's to hold back.
@@ -32,7 +34,7 @@ def untouched(parts: Parts, *, training: bool | None) -> Iterator[None]:
     # Small arrays are computed with for real, so that a forward can put other numbers in their place.
     numbers = [(t, t.data, t.data_ptr()) for t in parts.tensors() if _may_be_replaced(t)]
     grad_enabled = torch.is_grad_enabled()
-    verify = vars(functional).get("_verify_batch_size")
+    verify = vars(functional).get("_verify_batch_size") if one_item else None
     with _random_kept():
         try:
             # One item is recorded, of which batch statistics could not be taken; none are.

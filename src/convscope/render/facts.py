@@ -75,6 +75,8 @@ def _plain(value: object, digits: int) -> Any:  # noqa: ANN401 - whatever JSON t
     match value:
         case None | bool() | int() | str():
             return value
+        case float():  # measured; what is no number has no other form in JSON
+            return value if math.isfinite(value) else None
         case np.integer():
             return int(value)
         case float() | np.floating():

@@ -33,13 +33,16 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Plot,
     Reference,
     Section,
     Share,
+    Spark,
     Strong,
     Table,
     Text,
 )
+from convscope.core.plot_layout import laid_out
 from convscope.errors import rule_for
 from convscope.render import mathml
 from convscope.render.formula import Writer
@@ -47,13 +50,13 @@ from convscope.render.grid import GridCell, hidden_words, lay_out
 from convscope.render.html_frame import policy, scripts, style
 from convscope.render.html_gallery import Writers, card_anchor, gallery_markup
 from convscope.render.legend import roles_in
-from convscope.render.literal import visible_lines
+from convscope.render.literal import visible_line, visible_lines
 from convscope.render.mathml import escape
 from convscope.render.numbers import Ratio, column_decimals, operators_as_shown
 from convscope.render.pictures import png_bytes
 from convscope.render.plain import bare_number, plain_text
 from convscope.render.share import percent
-from convscope.render.svg import svg_element
+from convscope.render.svg import spark_element, svg_element
 from convscope.render.words import MARKS, VERDICTS
 
 DEEPEST_HEADING = 6
@@ -192,6 +195,8 @@ def _inline(place: Place, part: Inline) -> str:
             return f"<strong>{escape(part.text)}</strong>"
         case Share():
             return _share(part)
+        case Spark():
+            return spark_element(part.line, visible_line(part.alternative))
         case Explained():
             return _explained(place, part)
         case Reference():
@@ -406,6 +411,17 @@ def _plan(place: Place, block: Plan) -> str:
     )
 
 
+def _plot(place: Place, block: Plot) -> str:
+    charts = "".join(
+        f'<div class="chart {chart.size}">\n{svg_element(laid_out(chart))}</div>\n' for chart in block.charts
+    )
+    label = escape(visible_line(block.charts[0].title)) if block.charts else "Plot"
+    return (
+        f'<figure>\n<div class="charts" role="group" aria-label="{label}">\n{charts}</div>\n'
+        f"{_caption(place, block.caption)}</figure>\n"
+    )
+
+
 def _finding(place: Place, block: Finding) -> str:
     sign, word = VERDICTS[block.kind]
     return (
@@ -431,6 +447,7 @@ RULES: Mapping[type[Any], Callable[[Place, Any], str]] = MappingProxyType(
         Figure: _figure,
         Gallery: _gallery,
         Plan: _plan,
+        Plot: _plot,
         Finding: _finding,
         Hidden: _hidden,
         Section: _section,

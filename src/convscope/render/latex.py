@@ -27,9 +27,11 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Plot,
     Reference,
     Section,
     Share,
+    Spark,
     Strong,
     Table,
     Text,
@@ -50,7 +52,7 @@ from convscope.render.pictures import picture_names
 from convscope.render.plain import plain_text
 from convscope.render.share import percent
 from convscope.render.text_math import cell_text
-from convscope.render.words import drawing_words
+from convscope.render.words import chart_words, drawing_words
 
 __all__ = ["to_fragment", "to_latex"]
 
@@ -105,6 +107,8 @@ PREAMBLE = r"""\documentclass[11pt,a4paper,fleqn]{article}
 \newlength{\sharelength}
 \newcommand{\shareofwhole}[2]{\setlength{\sharelength}{3em}%
   \makebox[\sharelength][l]{\textcolor{blue!60!black}{\rule{#1\sharelength}{1.2ex}}}~#2}
+\newcommand{\sparkmark}[1]{\textcolor{blue!60!black}{\rule{0.28em}{#1\fontcharht\font`X}}\kern0.06em}
+\newcommand{\sparkgap}{\kern0.34em}
 \newcommand{\fractionstrut}{\rule[-1.7ex]{0pt}{4.8ex}}
 \newcommand{\finding}[3]{\par\fcolorbox{#1}{#1!6}{%
   \parbox{\dimexpr\linewidth-2\fboxsep-2\fboxrule\relax}{\textcolor{#1}{\textbf{#2}}\quad #3}}\par}
@@ -176,10 +180,21 @@ def _inline_part(page: Page, part: object) -> str:
             return rf"\textbf{{{escape_text(part.text)}}}"
         case Share():
             return rf"\shareofwhole{{{float(part.part):.4f}}}{{{escape_text(percent(part.part))}}}"
+        case Spark():
+            return _spark(part)
         case Explained() | Reference():
             return _inline(page, part.content)
         case _:
             return f"${page.writer.write(part)}$"  # type: ignore[arg-type]
+
+
+def _spark(part: Spark) -> str:
+    """A row of rules, as high as the values; a gap where there is none."""
+    marks = (
+        r"\sparkgap" if height is None else rf"\sparkmark{{{0.1 + 0.9 * height:.2f}}}"
+        for height in part.line.heights()
+    )
+    return f"\\mbox{{{''.join(marks)}}}"
 
 
 def _blocks(page: Page, blocks: Sequence[Block]) -> str:
@@ -337,6 +352,10 @@ def _plan(page: Page, block: Plan) -> str:
     return _paragraph(page, Paragraph(drawing_words(block)))
 
 
+def _plot(page: Page, block: Plot) -> str:
+    return "\n\n".join(_paragraph(page, Paragraph(words)) for words in chart_words(block))
+
+
 def _finding(page: Page, block: Finding) -> str:
     return rf"\finding{{{block.kind}}}{{{LABELS[block.kind]}}}{{{_inline(page, block.content)}}}"
 
@@ -359,6 +378,7 @@ LATEX: Mapping[type[Any], Callable[[Page, Any], str]] = MappingProxyType(
         Figure: _figure,
         Gallery: _gallery,
         Plan: _plan,
+        Plot: _plot,
         Finding: _finding,
         Hidden: _hidden,
     }

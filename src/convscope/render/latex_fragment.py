@@ -32,9 +32,11 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Plot,
     Reference,
     Section,
     Share,
+    Spark,
     Strong,
     Table,
     Text,
@@ -51,7 +53,8 @@ from convscope.render.literal import visible_line, visible_lines
 from convscope.render.numbers import operators_as_shown
 from convscope.render.pictures import picture_names
 from convscope.render.share import percent
-from convscope.render.words import drawing_words
+from convscope.render.sparks import spark
+from convscope.render.words import chart_words, drawing_words
 
 MARK_NAMES: Mapping[MarkRole, str] = MappingProxyType(
     {
@@ -117,6 +120,8 @@ def _in_formula(page: Page, part: Inline, font: str = "mathrm") -> str:
             return math_words(part.text, font="mathbf", keep_unicode=True)
         case Share():
             return math_words(percent(part.part), font=font, keep_unicode=True)
+        case Spark():
+            return math_words(spark(part.line), font=font, keep_unicode=True)
         case Explained() | Reference():
             return _formula_text(page, part.content, font)
         case _:
@@ -205,6 +210,10 @@ def _plan(page: Page, block: Plan) -> str:
     return _paragraph(page, Paragraph(drawing_words(block)))
 
 
+def _plot(page: Page, block: Plot) -> str:
+    return "\n\n".join(_paragraph(page, Paragraph(words)) for words in chart_words(block))
+
+
 def _finding(page: Page, block: Finding) -> str:
     return rf"$\mathbf{{{LABELS[block.kind]}}}$: {_inline(page, block.content)}"
 
@@ -227,6 +236,7 @@ FRAGMENT: Mapping[type[Any], Callable[[Page, Any], str]] = MappingProxyType(
         Figure: _figure,
         Gallery: _gallery,
         Plan: _plan,
+        Plot: _plot,
         Finding: _finding,
         Hidden: _hidden,
     }

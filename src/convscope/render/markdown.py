@@ -33,9 +33,11 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Plot,
     Reference,
     Section,
     Share,
+    Spark,
     Strong,
     Table,
     Text,
@@ -61,6 +63,7 @@ from convscope.render.markdown_text import (
 from convscope.render.numbers import operators_as_shown
 from convscope.render.pictures import picture_names
 from convscope.render.share import percent
+from convscope.render.sparks import spark
 from convscope.render.terminal import to_text
 from convscope.render.words import drawing_words
 
@@ -158,6 +161,8 @@ def _inline_part(page: Page, part: Inline) -> str:
             return strong(part.text)
         case Share():
             return escape(percent(part.part))
+        case Spark():
+            return escape(spark(part.line))
         case Explained() | Reference():
             return _inline(page, part.content)
         case _:
@@ -299,6 +304,10 @@ def _plan(page: Page, block: Plan) -> str:
     return _paragraph(page, Paragraph(drawing_words(block)))
 
 
+def _plot(page: Page, block: Plot) -> str:
+    return _as_text(page, block)
+
+
 def _finding(page: Page, block: Finding) -> str:
     alert, label = ALERTS[block.kind]
     return f"> [!{alert}]\n> **{label}** {_inline(page, block.content)}"
@@ -322,6 +331,7 @@ MARKDOWN: Mapping[type[Any], Callable[[Page, Any], str]] = MappingProxyType(
         Figure: _figure,
         Gallery: _gallery,
         Plan: _plan,
+        Plot: _plot,
         Finding: _finding,
         Hidden: _hidden,
     }

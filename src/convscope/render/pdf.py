@@ -35,13 +35,16 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Plot,
     Reference,
     Section,
     Share,
+    Spark,
     Strong,
     Table,
     Text,
 )
+from convscope.core.plot_layout import laid_out
 from convscope.errors import MissingExtraError, rule_for
 from convscope.render import typst_math
 from convscope.render.formula import Writer
@@ -62,7 +65,7 @@ POINTS_PER_PIXEL = 0.6
 SMALL_PICTURE = 110.0  # points: a picture of fewer pixels is enlarged to about this
 
 # What words may announce.
-ANNOUNCED = (Formula, MatrixView, MatrixRow, Table, Listing, CodeBlock, Figure)
+ANNOUNCED = (Formula, MatrixView, MatrixRow, Table, Listing, CodeBlock, Figure, Plot)
 
 # Scripts that Typst's own fonts can set. Any other one is looked for among the system's fonts.
 _OWN_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "MICRO", "FEMININE", "MASCULINE", "MODIFIER", "SUPERSCRIPT")
@@ -166,12 +169,19 @@ def _inline(place: Place, part: Inline) -> str:
             return f"#strong({literal(part.text)})"
         case Share():
             return f"#share({float(part.part):.4f}, {quoted(percent(part.part))})"
+        case Spark():
+            return _spark(part)
         case Explained() | Reference():
             return "".join(_inline(place, inner) for inner in part.content)
         case _:
             # A number among words is set like them.
             number = bare_number(part, place.digits)
             return f"#{quoted(number)}" if number else typst_math.inline(place.formulas, part)
+
+
+def _spark(part: Spark) -> str:
+    heights = _tuple(["none" if height is None else f"{height:.3f}" for height in part.line.heights()])
+    return f"#spark({heights})"
 
 
 def _tuple(items: list[str]) -> str:
@@ -301,6 +311,15 @@ def _plan(place: Place, block: Plan) -> str:
     return f"#plan({quoted(to_svg(drawing))}, {words}, {drawing.width:.1f}pt, {caption})"
 
 
+def _plot(place: Place, block: Plot) -> str:
+    charts = "".join(
+        f"  ({quoted(to_svg(drawing))}, {literal(f'{drawing.title}. {drawing.description}')}, "
+        f"{drawing.width:.1f}pt),\n"
+        for drawing in map(laid_out, block.charts)
+    )
+    return f"#plots({_caption(place, block.caption)},\n{charts})"
+
+
 def _finding(place: Place, block: Finding) -> str:
     sign, word = VERDICTS[block.kind]
     return f"#finding({quoted(block.kind)}, {quoted(sign)}, {quoted(word)}, {_content(place, block.content)})"
@@ -324,6 +343,7 @@ RULES: Mapping[type[Any], Callable[[Place, Any], str]] = MappingProxyType(
         Figure: _figure,
         Gallery: _gallery,
         Plan: _plan,
+        Plot: _plot,
         Finding: _finding,
         Hidden: _hidden,
         Section: _section,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convscope.core.document import Code, Explained, Inline, Reference, Share, Strong, Text
+from convscope.core.document import Code, Explained, Inline, Reference, Share, Spark, Strong, Text
 from convscope.core.expression import Expression, Number
 from convscope.render import text_math
 from convscope.render.formula import Writer, open_number
@@ -30,6 +30,8 @@ def _plain(writing: Writer, part: Inline) -> str:
             return visible_line(part.text)
         case Share():
             return percent(part.part)
+        case Spark():
+            return part.alternative
         case Explained() | Reference():
             return "".join(_plain(writing, inner) for inner in part.content)
         case _:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from convscope.core.drawing import Drawing, Label, Part, Point, Polygon, Role, Stroke
+from convscope.core.plot import Sparkline
 from convscope.errors import rule_for
 from convscope.render.literal import visible_line
 
@@ -33,6 +34,30 @@ class Look:
     dashes: str = ""
 
 
+# The series of a plot: line, line on a dark page, dashes. Each has its own marker as well.
+SERIES: tuple[tuple[str, str, str], ...] = (
+    ("#0072b2", "#56b4e9", ""),
+    ("#b94d00", "#f08a4b", "7 3"),
+    ("#00795a", "#2fc39a", "2 3"),
+    ("#8a3f6d", "#d98bb8", "9 3 2 3"),
+    ("#8f5d00", "#e69f00", "4 2"),
+    ("#1d2126", "#e7e9ec", "12 4"),
+)
+_LINES: tuple[Role, ...] = ("series1", "series2", "series3", "series4", "series5", "series6")
+_MARKS: tuple[Role, ...] = ("mark1", "mark2", "mark3", "mark4", "mark5", "mark6")
+
+
+def _series_looks() -> dict[Role, Look]:
+    lines = {
+        role: Look("none", line, "none", dark, 1.8, dashes)
+        for role, (line, dark, dashes) in zip(_LINES, SERIES, strict=True)
+    }
+    marks = {
+        role: Look(line, line, dark, dark, 0.6) for role, (line, dark, _) in zip(_MARKS, SERIES, strict=True)
+    }
+    return {**lines, **marks}
+
+
 LOOKS: Mapping[Role, Look] = MappingProxyType(
     {
         "front": Look("#e6f2fa", "#0072b2", "#17344a", "#56b4e9"),
@@ -43,6 +68,10 @@ LOOKS: Mapping[Role, Look] = MappingProxyType(
         "guide": Look("none", "#8f5d00", "none", "#e69f00", 0.8, "3 2"),
         "bar": Look("#0072b2", "#0072b2", "#56b4e9", "#56b4e9"),
         "limit": Look("none", "#b94d00", "none", "#f08a4b", 1.4, "5 3"),
+        "grid": Look("none", "#e1e5ea", "none", "#2c323a", 0.8),
+        "axis": Look("none", "#59616b", "none", "#a3abb5"),
+        "level": Look("none", "#59616b", "none", "#a3abb5", 1.2, "1 3"),
+        **_series_looks(),
     }
 )
 INK, DARK_INK, QUIET, DARK_QUIET = "#1d2126", "#e7e9ec", "#59616b", "#a3abb5"
@@ -71,6 +100,27 @@ def svg_element(drawing: Drawing) -> str:
     ET.SubElement(root, "style").text = STYLE
     for shape in drawing.shapes:
         _add(root, shape)
+    return ET.tostring(root, encoding="unicode", short_empty_elements=False)
+
+
+SPARK_BAR, SPARK_GAP, SPARK_HEIGHT = 4.0, 1.0, 16.0
+
+
+def spark_element(line: Sparkline, alternative: str) -> str:
+    """A row of values as a small element for a line of text; a value of the least height is still seen."""
+    heights = line.heights()
+    width = _number(max(len(heights) * (SPARK_BAR + SPARK_GAP) - SPARK_GAP, 1))
+    root = ET.Element("svg", {
+        "xmlns": NAMESPACE, "class": "spark", "viewBox": f"0 0 {width} {_number(SPARK_HEIGHT)}",
+        "width": width, "height": _number(SPARK_HEIGHT), "role": "img", "aria-label": alternative,
+    })  # fmt: skip
+    for place, height in enumerate(heights):
+        if height is not None:
+            length = 1 + (SPARK_HEIGHT - 1) * height
+            ET.SubElement(root, "rect", {
+                "x": _number(place * (SPARK_BAR + SPARK_GAP)), "y": _number(SPARK_HEIGHT - length),
+                "width": _number(SPARK_BAR), "height": _number(length), "fill": "currentColor",
+            })  # fmt: skip
     return ET.tostring(root, encoding="unicode", short_empty_elements=False)
 
 

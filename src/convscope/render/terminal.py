@@ -35,9 +35,11 @@ from convscope.core.document import (
     Paragraph,
     Picture,
     Plan,
+    Plot,
     Reference,
     Section,
     Share,
+    Spark,
     Strong,
     Table,
     Text,
@@ -52,7 +54,9 @@ from convscope.render.legend import legend
 from convscope.render.literal import visible_line, visible_lines
 from convscope.render.numbers import operators_as_shown
 from convscope.render.pictures import picture_names
+from convscope.render.plot_text import chart_lines
 from convscope.render.share import bar, percent
+from convscope.render.sparks import spark
 from convscope.render.terminal_matrix import OVERHANG, Captioned, Drawing, beside, draw
 from convscope.render.text_math import writer
 from convscope.render.words import drawing_words
@@ -179,6 +183,8 @@ def _inline(page: Page, content: Text, style: str = "") -> Line:
             case Share():
                 line.append(f"{bar(part.part)} " if page.width >= BAR_ROOM - INDENT else "", style=BAR)
                 line.append(f"{percent(part.part):>6}")
+            case Spark():
+                line.append(spark(part.line), style=BAR)
             case Explained() | Reference():
                 line.append_text(_inline(page, part.content))
             case _:
@@ -355,6 +361,16 @@ def _plan(page: Page, block: Plan) -> RenderableType:
     return _inline(page, drawing_words(block))
 
 
+def _plot(page: Page, block: Plot) -> RenderableType:
+    parts: list[RenderableType] = []
+    for chart in block.charts:
+        parts += [Line()] if parts and chart.size == "wide" else []
+        # The lines of the field are narrow enough; words are broken as everywhere.
+        parts += map(Line, chart_lines(chart, page.width - INDENT))
+    caption = _inline(page, block.caption, CAPTION)
+    return _indented(*parts, *((caption,) if caption else ()))
+
+
 def _finding(page: Page, block: Finding) -> RenderableType:
     label, style = FINDINGS[block.kind]
     return _hanging(Line(label, style=style), _inline(page, block.content), LONGEST_LABEL)
@@ -380,6 +396,7 @@ TERMINAL: Mapping[type[Any], Callable[[Page, Any], RenderableType]] = MappingPro
         Figure: _figure,
         Gallery: _gallery,
         Plan: _plan,
+        Plot: _plot,
         Finding: _finding,
         Hidden: _hidden,
     }

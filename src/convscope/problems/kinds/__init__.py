@@ -10,6 +10,7 @@ from convscope.problems.kinds import (
     interpret,
     parameters,
     receptive_field,
+    saturation,
     sizes,
 )
 from convscope.problems.task import Kind
@@ -21,6 +22,7 @@ KINDS: dict[str, Kind] = {
         sizes.KIND,
         parameters.KIND,
         receptive_field.KIND,
+        saturation.KIND,
         apply.KIND,
         equivalent.KIND,
         interpret.KIND,

@@ -1,0 +1,246 @@
+"""`probe`: a model's layers measured on some batches, and left as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+
+from convscope.errors import ConvscopeError, InputError, UnsupportedError
+from convscope.importers.torch_parts import Parts
+from convscope.importers.torch_untouched import untouched
+from convscope.probe.batches import Batch, Reader, measure_loss
+from convscope.probe.observer import COMPUTED, Gradients, Observer
+from convscope.probe.report import ProbeReport
+from convscope.probe.rows import built_report
+from convscope.probe.untouched import Contents
+from convscope.probe.updates import update_norms
+
+Tensor = torch.Tensor
+
+
+@dataclass
+class Found:
+    """What was measured, for the report to be made from.
+
+    Attributes:
+        observer: the layers.
+        parameters: every parameter with its path, once.
+        gradients: its gradients.
+        updates: the norm of the step that the optimiser would take, by path.
+        notes: sentences on what could not be measured.
+    """
+
+    observer: Observer
+    parameters: dict[str, torch.nn.Parameter]
+    gradients: dict[str, Gradients] = field(default_factory=dict)
+    updates: dict[str, float] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)
+    loss_words: str = ""
+    batches: int = 0
+    items: int = 0
+    optimiser: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def probe(
+    model: torch.nn.Module,
+    batches: Iterable[Any],
+    loss: Callable[..., Any] | None = None,
+    *,
+    optimiser: torch.optim.Optimizer | None = None,
+    targets: int | None = None,
+    limit: int | None = None,
+) -> ProbeReport:
+    """What each layer of a network does on some batches: saturation, dead units, gradient flow.
+
+    One forward and one backward pass a batch. The model is left as it was: parameters, buffers and
+    batch statistics, gradients, mode, hooks, attributes, and the random numbers of PyTorch, NumPy and
+    Python. It is run in the mode it is in (`model.train()` or `model.eval()`).
+
+    Args:
+        model: any ``torch.nn.Module``. A compiled one is run uncompiled.
+        batches: each ``x``, ``(x, target)``, a tuple of the model's arguments with the target last,
+            ``((a, b), target)``, or a mapping from argument names, where an entry that forward does
+            not take is the target. Arrays of NumPy become tensors. A single tensor is one batch.
+        loss: takes the output, and the target where a batch has one, and returns one number. When not
+            given: the loss that the output itself holds; cross-entropy for whole-number targets; mean
+            squared error for targets of floats; otherwise the mean of the outputs, each with a fixed
+            random sign, whose gradient has the same size at every output. The report says which.
+        optimiser: tells the size of its next step; neither it nor the weights are changed.
+        targets: how many entries at the end of a batch are targets, where its length leaves it open.
+        limit: at most so many batches are taken.
+
+    Returns:
+        The report: `rows`, `findings` with the cause first, `worst`, `facts()`.
+
+    Gradient norms are means over the batches. An activation that is called as a function has a row
+    named after it, ``"block.relu()"``; one that is called again has ``"relu#2"``.
+
+    Raises:
+        InputError: no batches, a batch the model cannot be called with, a loss that is no number.
+        UnsupportedError: something that is no PyTorch module, or one that does not run in Python.
+
+    >>> layers = [torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2)]
+    >>> torch.nn.init.constant_(layers[0].bias, -100.0).shape
+    torch.Size([16])
+    >>> report = probe(torch.nn.Sequential(*layers), torch.ones(4, 8).cumsum(0))
+    >>> report.worst.name, report.worst.verdict
+    ('0', 'dead')
+    """
+    model = plain_model(model)
+    batches = [batches] if isinstance(batches, torch.Tensor) else batches
+    if limit is not None and limit < 1:
+        raise InputError(f"limit is {limit}; at least one batch is needed")
+    parts = Parts.of(model)
+    found = Found(Observer(watched_modules(parts)), {name: p for name, p in parts.parameters})
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(mode=False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(untouched(parts, training=None, one_item=False))
+        found.observer.before = stack.enter_context(Contents.kept(parts)).before
+        stack.enter_context(_uncompiled(parts))
+        stack.enter_context(found.observer.attached())
+        reader = Reader.of(model, targets)
+        for position, given in enumerate(islice(_iterated(batches), limit)):
+            batch = reader.read(given, position)
+            _measure(model, batch, loss, found, optimiser if not position else None)
+    if not found.batches:
+        raise InputError("there are no batches; give at least one")
+    return built_report(found, type(model).__name__)
+
+
+def plain_model(model: torch.nn.Module) -> torch.nn.Module:
+    """The module behind a compiled one.
+
+    Raises:
+        UnsupportedError: no module, or one that does not run in Python.
+    """
+    if not isinstance(model, torch.nn.Module):
+        raise UnsupportedError(f"a {type(model).__name__} cannot be probed; give a torch.nn.Module")
+    inner = getattr(model, "_orig_mod", None)
+    if isinstance(inner, torch.nn.Module):
+        model = inner
+    for path, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            where = f"'{path}'" if path else "the model"
+            raise UnsupportedError(
+                f"{where} is TorchScript, whose layers do not run in Python; probe the module it was made from"
+            )
+    return model
+
+
+def watched_modules(parts: Parts) -> list[tuple[str, torch.nn.Module]]:
+    """The modules to watch, under the names that they have without compilation."""
+    return [
+        (".".join(part for part in path.split(".") if part != "_orig_mod"), module)
+        for path, module in parts.modules
+        if COMPUTED not in path.split(".") and not hasattr(module, "_orig_mod")
+    ]
+
+
+def _iterated(batches: Iterable[Any]) -> Iterator[Any]:
+    try:
+        yield from batches
+    except TypeError as error:
+        if hasattr(batches, "__iter__"):
+            raise
+        raise InputError(f"batches is a {type(batches).__name__}; give an iterable of batches") from error
+
+
+@contextmanager
+def _uncompiled(parts: Parts) -> Iterator[None]:
+    """Compiled parts run as they are written: a compiled call shows nobody its layers."""
+    compiled = [
+        module
+        for _path, module in parts.modules
+        if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
+    ]
+    if not compiled:
+        yield
+        return
+    if not hasattr(torch.compiler, "set_stance"):
+        raise UnsupportedError("compiled modules are probed from PyTorch 2.6 on; probe the module before it")
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def _measure(
+    model: torch.nn.Module,
+    batch: Batch,
+    loss: Callable[..., Any] | None,
+    found: Found,
+    optimiser: torch.optim.Optimizer | None,
+) -> None:
+    """One forward and one backward pass."""
+    inputs = batch.inputs()
+    if not any(p.requires_grad for p in found.parameters.values()):
+        batch = _reaching_inputs(batch)
+        inputs = batch.inputs()
+        _say(found, "Nothing in the model is trainable: gradients are followed down to its input.")
+    with found.observer.watching(inputs):
+        output = _called(model, batch)
+        measured = measure_loss(loss, output, batch.target)
+        found.observer.end_at(measured.value)
+    found.batches += 1
+    found.items += inputs[0].shape[0] if inputs and inputs[0].ndim else 1
+    found.loss_words = measured.words
+    found.losses.append(float(measured.value.detach()))
+    gradients = _gradients(measured.value, inputs, found)
+    found.observer.end_batch()
+    for name, gradient in gradients.items():
+        kept = found.gradients.setdefault(name, Gradients())
+        kept.add(gradient)
+        kept.end_batch()
+    if optimiser is not None:
+        found.optimiser = type(optimiser).__name__
+        found.updates = update_norms(optimiser, found.parameters, gradients)
+
+
+def _called(model: torch.nn.Module, batch: Batch) -> object:
+    try:
+        return model(*batch.args, **batch.kwargs)
+    except ConvscopeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the caller's own code: whatever it raises is the answer
+        given = ", ".join("×".join(map(str, t.shape)) or "a number" for t in batch.inputs())
+        told = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"the model's forward failed on an input of {given or 'no tensors'}: {type(error).__name__}: {told}"
+        ) from error
+
+
+def _reaching_inputs(batch: Batch) -> Batch:
+    """The same batch, to whose inputs gradients are followed."""
+
+    def followed(value: object) -> object:
+        is_float = isinstance(value, Tensor) and value.is_floating_point()
+        return value.detach().clone().requires_grad_() if is_float and isinstance(value, Tensor) else value
+
+    kwargs = {name: followed(value) for name, value in batch.kwargs.items()}
+    return Batch(tuple(map(followed, batch.args)), kwargs, batch.target)
+
+
+def _say(found: Found, note: str) -> None:
+    if note not in found.notes:
+        found.notes.append(note)
+
+
+def _gradients(value: Tensor, inputs: list[Tensor], found: Found) -> dict[str, Tensor]:
+    """The gradient of each parameter that has one."""
+    wanted = {name: p for name, p in found.parameters.items() if p.requires_grad}
+    leaves = list(wanted.values()) or [t for t in inputs if t.requires_grad]
+    if not value.requires_grad or not leaves:
+        _say(found, "The loss does not depend on anything trainable: there are no gradients to measure.")
+        return {}
+    try:
+        # Not backward(): nothing is added to any .grad, and nobody's hooks on one are called.
+        taken = torch.autograd.grad(value, leaves, allow_unused=True)
+    except RuntimeError as error:
+        told = " ".join(str(error).split())[:300]
+        raise InputError(f"gradients cannot be taken: {told}") from error
+    return {name: gradient for name, gradient in zip(wanted, taken, strict=False) if gradient is not None}

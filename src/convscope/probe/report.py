@@ -1,0 +1,447 @@
+"""The report of a probe: one row and one verdict a layer, the findings with their causes, and plots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from convscope.core.document import (
+    Block,
+    Code,
+    Document,
+    Finding,
+    Hidden,
+    Listing,
+    Paragraph,
+    Plot,
+    Section,
+    Share,
+    Spark,
+    Strong,
+    Table,
+    Text,
+    text,
+)
+from convscope.core.plot import Axis, Chart, Level, Series, Sparkline
+from convscope.errors import InputError, nearest_name
+from convscope.probe.figures import figure, ordinal_list, shape_words
+from convscope.probe.rows import ProbeFinding, ProbeRow
+from convscope.probe.verdicts import VERDICTS
+from convscope.show import Showable
+
+# Longer reports show their first and last rows, and every row with a verdict.
+SHOWN_ROWS = 120
+SHOWN_FINDINGS = 12
+SHOWN_NAMES = 8
+SHOWN_HISTOGRAMS = 24
+
+
+@dataclass(frozen=True)
+class ProbeReport(Showable):
+    """What each layer of a network did on some batches.
+
+    Attributes:
+        model: the class of the model.
+        rows: one a layer, in the order in which they first ran.
+        findings: the faults, each named by the layer that it begins in; what makes the others
+            meaningless comes first. Empty where every layer is healthy.
+        batches, items: how much was run.
+        loss: its mean, and `loss_words` which it is.
+        optimiser: its class, where one was given.
+        idle: layers with parameters that never ran.
+        notes: sentences on what could not be measured.
+        history: of a watched training, gradient norms by row, one a sample.
+    """
+
+    model: str
+    rows: tuple[ProbeRow, ...]
+    findings: tuple[ProbeFinding, ...]
+    batches: int
+    items: int
+    loss: float
+    loss_words: str
+    optimiser: str = ""
+    idle: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
+    history: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+    def __getitem__(self, name: str) -> ProbeRow:
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise InputError(f"no layer is called {name!r}; {nearest_name(name, [row.name for row in self.rows])}")
+
+    def __iter__(self) -> Iterator[ProbeRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether no rule applies to any layer."""
+        return not self.findings
+
+    @property
+    def worst(self) -> ProbeRow | None:
+        """The row of the layer that the first finding names; None where nothing was found.
+
+        A fault of the data or the loss has no row of its own: the first layer that shows it stands here.
+        """
+        if not self.findings:
+            return None
+        first = self.findings[0]
+        named = [row for row in self.rows if row.name == first.layer]
+        return next(iter(named), next((row for row in self.rows if row.verdict != "healthy"), None))
+
+    @property
+    def first_non_finite(self) -> str | None:
+        """The first layer where a value is infinite or not a number; None where all are finite."""
+        return next((found.layer for found in self.findings if found.rule.name == "non_finite"), None)
+
+    def of(self, verdict: str) -> tuple[ProbeRow, ...]:
+        """The rows with one verdict."""
+        return tuple(row for row in self.rows if row.verdict == verdict)
+
+    def facts(self) -> dict[str, Any]:
+        """Everything as plain values, for programs; figures that are not finite are None."""
+        return {
+            "model": self.model,
+            "batches": self.batches,
+            "items": self.items,
+            "loss": finite(self.loss),
+            "loss_is": self.loss_words,
+            "optimiser": self.optimiser or None,
+            "healthy": self.is_healthy,
+            "findings": [_finding_facts(found) for found in self.findings],
+            "rows": [_row_facts(row) for row in self.rows],
+            "idle": list(self.idle),
+            "notes": list(self.notes),
+            **({"steps": list(self.steps)} if self.steps else {}),
+            **({"history": {name: [*map(finite, line)] for name, line in self.history}} if self.history else {}),
+        }
+
+    def document(self) -> Document:
+        """The findings, one table of all layers, the gradient by depth, and what each layer puts out."""
+        blocks: list[Block] = [Paragraph(_measured(self)), *_findings(self), *_table(self), *_plots(self)]
+        blocks += [Finding("note", text(note)) for note in self.notes]
+        if self.idle:
+            blocks.append(Finding("note", text("Never ran: ", *_names(self.idle), ".")))
+        return Document(text("Health of ", Code(self.model)), tuple(blocks))
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where it is no number."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+# --- facts ------------------------------------------------------------------------------------
+
+_ROW_FACTS: dict[str, Callable[[ProbeRow], Any]] = {
+    "mean": lambda row: row.mean,
+    "sigma": lambda row: row.sigma,
+    "saturated": lambda row: row.saturated,
+    "dead": lambda row: row.dead,
+    "slope": lambda row: row.slope,
+    "rank_share": lambda row: row.rank_share,
+    "variation": lambda row: row.variation,
+    "output_gradient_norm": lambda row: row.output_gradient_norm,
+    "gradient_norm": lambda row: row.gradient_norm,
+    "weight_norm": lambda row: row.weight_norm,
+    "gradient_ratio": lambda row: row.gradient_ratio,
+    "update_ratio": lambda row: row.update_ratio,
+}
+
+
+def _row_facts(row: ProbeRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "shape": list(row.shape),
+        "calls": row.calls,
+        "verdict": row.verdict,
+        "rule": row.rule or None,
+        "value": finite(row.value),
+        "threshold": row.threshold,
+        "because_of": row.because_of,
+        "suggestion": row.suggestion or None,
+        "finite": row.is_finite,
+        "frozen": row.is_frozen,
+        "dead_units": row.dead_units,
+        "units": row.units,
+        "rank": row.rank,
+        "rank_of": row.rank_of,
+        **{name: finite(ask(row)) for name, ask in _ROW_FACTS.items()},
+        "parameters": [
+            {
+                "name": p.name,
+                "shape": list(p.shape),
+                "frozen": p.is_frozen,
+                "weight_norm": finite(p.weight_norm),
+                "gradient_norm": finite(p.gradient_norm),
+                "update_norm": finite(p.update_norm),
+            }
+            for p in row.parameters
+        ],
+        "histogram": {"counts": list(row.bins), "from": row.edges[0], "to": row.edges[1]},
+    }
+
+
+def _finding_facts(found: ProbeFinding) -> dict[str, Any]:
+    return {
+        "layer": found.layer,
+        "verdict": found.verdict,
+        "rule": found.rule.name,
+        "value": finite(found.value),
+        "threshold": found.rule.threshold,
+        "condition": found.rule.condition,
+        "source": found.rule.source,
+        "suggestion": found.rule.suggestion,
+        "seen_in": found.seen_in,
+        "consequences": list(found.consequences),
+    }
+
+
+# --- the document -----------------------------------------------------------------------------
+
+
+def _measured(report: ProbeReport) -> Text:
+    """What was run."""
+    count = "One batch" if report.batches == 1 else f"{report.batches:,} batches"
+    told = f"{count} of {report.items:,} items in all; mean loss {figure(report.loss)} ({report.loss_words})."
+    if report.steps:
+        told = (
+            f"Watched while training: {ordinal_list(report.steps)}; the figures are the last sample's; "
+            f"mean loss gradient as the training took it."
+        )
+    step = f" Steps are those of {report.optimiser}." if report.optimiser else ""
+    return text(told + step)
+
+
+def _findings(report: ProbeReport) -> tuple[Block, ...]:
+    if report.is_healthy:
+        count = len(report.rows)
+        told = f"All {count} layers are healthy" if count != 1 else "The one layer is healthy"
+        return (Finding("right", text(told, f": none of the {len(VERDICTS)} rules applies.")),)
+    shown = report.findings[:SHOWN_FINDINGS]
+    blocks = [block for found in shown for block in _one_finding(report, found)]
+    more = len(report.findings) - len(shown)
+    if more:
+        blocks.append(Hidden(more, "findings", text("all of them are in ", Code("report.findings"))))
+    return tuple(blocks)
+
+
+def _one_finding(report: ProbeReport, found: ProbeFinding) -> tuple[Block, ...]:
+    rule = found.rule
+    seen = () if found.seen_in == found.layer else (" (seen in ", Code(found.seen_in), ")")
+    measured = "" if math.isnan(found.value) else f" Measured: {figure(found.value)}."
+    items = [
+        text(Strong("Rule: "), Code(rule.name), f", {rule.condition}.{measured}"),
+        text(Strong("Threshold from: "), f"{rule.source}."),
+        text(Strong("What helps: "), rule.suggestion),
+    ]
+    others = [name for name in found.consequences if name != found.seen_in]
+    if others:
+        items.append(text(Strong("Follows from it: "), *_names(others), "."))
+    return (
+        Finding("wrong", text(Code(found.layer), " is ", Strong(found.verdict), *seen, _evidence(report, found))),
+        Listing(tuple(items)),
+    )
+
+
+def _evidence(report: ProbeReport, found: ProbeFinding) -> str:
+    row = next((row for row in report.rows if row.name == found.seen_in), None)
+    if row is None:
+        return f": {found.rule.condition}."
+    if found.rule.name == "dead_units":
+        return f": {row.dead_units} of {row.units} units are positive on no input."
+    if found.rule.name == "saturated":
+        return f": {100 * found.value:.0f} % of the outputs are {_where(row.saturation)}."
+    return f": {found.rule.condition}."
+
+
+def _where(saturation: str) -> str:
+    return saturation if saturation.startswith("at ") else f"flat, {saturation}"
+
+
+def _names(names: Sequence[str]) -> Text:
+    shown = [part for name in names[:SHOWN_NAMES] for part in (", ", Code(name))][1:]
+    more = len(names) - SHOWN_NAMES
+    return (*shown, *((f" and {more} more",) if more > 0 else ()))
+
+
+# --- the table --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column: its head, its side, its cells, and the row's figure that decides whether it is shown."""
+
+    head: str
+    align: str
+    cell: Callable[[ProbeRow], Text]
+    figure: Callable[[ProbeRow], object] = lambda _: True
+
+
+def _number(value: float | None) -> Text:
+    return text("" if value is None else figure(value))
+
+
+def _share(value: float | None) -> Text:
+    return text("") if value is None else text(Share(Fraction(min(max(value, 0.0), 1.0)).limit_denominator(10**6)))
+
+
+def _histogram(row: ProbeRow) -> Text:
+    if not any(row.bins):
+        return text("")
+    low, high = (figure(edge) for edge in row.edges)
+    thin = tuple(float(sum(row.bins[n : n + 4])) for n in range(0, len(row.bins), 4))
+    return text(Spark(Sparkline(thin, least=0.0), f"outputs from {low} to {high}"))
+
+
+_COLUMNS = (
+    _Column("layer", "l", lambda row: text(Code(row.name))),
+    _Column("kind", "l", lambda row: text(row.kind)),
+    _Column("output", "l", lambda row: text(shape_words(row.shape)), lambda row: row.shape or None),
+    _Column("verdict", "l", lambda row: _verdict(row)),
+    _Column("mean", "r", lambda row: _number(row.mean), lambda row: row.mean),
+    _Column("σ", "r", lambda row: _number(row.sigma), lambda row: row.sigma),
+    _Column("outputs", "l", _histogram, lambda row: any(row.bins) or None),
+    _Column("saturated", "l", lambda row: _share(row.saturated), lambda row: row.saturated),
+    _Column("dead", "l", lambda row: _share(row.dead), lambda row: row.dead),
+    _Column("|f′|", "r", lambda row: _number(row.slope), lambda row: row.slope),
+    _Column("rank", "r", lambda row: text(_rank(row)), lambda row: row.rank),
+    _Column("gradient", "r", lambda row: _number(_gradient(row)), lambda row: _gradient(row)),
+    _Column("/weights", "r", lambda row: _number(row.gradient_ratio), lambda row: row.gradient_ratio),
+    _Column("log₁₀ step", "r", lambda row: text(_decades(row.update_ratio)), lambda row: row.update_ratio),
+)
+
+
+def _verdict(row: ProbeRow) -> Text:
+    if row.verdict == "healthy":
+        return text("healthy, frozen" if row.is_frozen else "healthy")
+    if row.because_of is None:
+        return text(Strong(row.verdict))
+    return text(row.verdict, " (", Code(row.because_of), ")")
+
+
+def _gradient(row: ProbeRow) -> float | None:
+    """Of the parameters where there are any, and otherwise of the output."""
+    return row.gradient_norm if row.parameters else row.output_gradient_norm
+
+
+def _rank(row: ProbeRow) -> str:
+    return "" if row.rank is None else f"{row.rank}/{row.rank_of}"
+
+
+def _decades(ratio: float | None) -> str:
+    return "" if not ratio or not math.isfinite(ratio) else f"{math.log10(ratio):.1f}".replace("-", "−")
+
+
+def _table(report: ProbeReport) -> tuple[Block, ...]:
+    rows = report.rows
+    columns = [c for c in _COLUMNS if any(c.figure(row) is not None for row in rows)]
+    shown = rows
+    if len(rows) > SHOWN_ROWS:
+        half = SHOWN_ROWS // 2
+        shown = tuple(
+            row
+            for n, row in enumerate(rows)
+            if n < half or n >= len(rows) - half or (row.verdict != "healthy" and row.because_of is None)
+        )
+    table = Table(
+        tuple(text(c.head) for c in columns),
+        tuple(tuple(c.cell(row) for c in columns) for row in shown),
+        "".join(c.align for c in columns),
+        text(
+            "Gradient: norm of the loss by the layer's parameters, or by its output where it has none. "
+            "Rank: directions that explain 99 % of the variance. "
+            "Step: the optimiser's next step over the weights; −3 is healthy."
+            if report.optimiser
+            else "Gradient: norm of the loss by the layer's parameters, or by its output where it has none. "
+            "Rank: directions that explain 99 % of the variance."
+        ),
+        sortable=True,
+    )
+    hidden = len(rows) - len(shown)
+    if not hidden:
+        return (table,)
+    return table, Hidden(hidden, "healthy layers", text("all of them are in ", Code("report.rows")))
+
+
+# --- plots ------------------------------------------------------------------------------------
+
+
+def _plots(report: ProbeReport) -> tuple[Block, ...]:
+    blocks = [*_gradient_plot(report), *_histograms(report)]
+    return (Section(text("Layer by layer"), tuple(blocks)),) if blocks else ()
+
+
+def _gradient_plot(report: ProbeReport) -> tuple[Block, ...]:
+    """Gradient norms by depth: of outputs, and of weights."""
+    rows = report.rows
+    outputs = _points(rows, lambda row: row.output_gradient_norm)
+    weights = _points(rows, lambda row: row.gradient_norm)
+    lines = [
+        Series(name, points)
+        for name, points in (("by the output", outputs), ("by the parameters", weights))
+        if any(y > 0 for _x, y in points)
+    ]
+    if not lines or len(rows) < 2:
+        return ()
+    last = next((y for _x, y in reversed(outputs) if y > 0), None)
+    levels = []
+    if last is not None:
+        limit = VERDICTS["small_gradient"].threshold * last
+        if min((y for _x, y in outputs if y > 0), default=last) < 100 * limit:
+            levels.append(Level(limit, "vanishing below"))
+    names = tuple(row.name for row in rows)
+    chart = Chart(
+        "Gradient of the loss by depth",
+        Axis("layer, from input to loss", categories=names),
+        Axis("norm of the gradient", "log"),
+        tuple(lines),
+        tuple(levels),
+    )
+    return (Plot((chart,)),)
+
+
+def _points(
+    rows: Sequence[ProbeRow], ask: Callable[[ProbeRow], float | None]
+) -> tuple[tuple[float, float], ...]:
+    found = [(n, ask(row)) for n, row in enumerate(rows)]
+    return tuple((float(n), value) for n, value in found if value is not None and math.isfinite(value))
+
+
+def _histograms(report: ProbeReport) -> tuple[Block, ...]:
+    """What each layer puts out: layers with a finding first, then evenly from all."""
+    known = [row for row in report.rows if any(row.bins)]
+    if not known:
+        return ()
+    first = [row for row in known if row.verdict != "healthy"][: SHOWN_HISTOGRAMS // 2]
+    rest = [row for row in known if row not in first]
+    room = SHOWN_HISTOGRAMS - len(first)
+    step = max(1, -(-len(rest) // room))
+    shown = {row.name for row in (*first, *rest[::step])}
+    charts = tuple(_one_histogram(row) for row in known if row.name in shown)
+    caption = text("What each layer puts out; a sample of its values.")
+    left = len(known) - len(charts)
+    plot = Plot(charts, caption)
+    return (plot, Hidden(left, "layers", text("all of them are in ", Code("report.rows")))) if left else (plot,)
+
+
+def _one_histogram(row: ProbeRow) -> Chart:
+    low, high = row.edges
+    width = (high - low) / len(row.bins)
+    total = sum(row.bins)
+    points = tuple(
+        (low + (n + 0.5) * width, 100 * count / total) for n, count in enumerate(row.bins)
+    )
+    title = row.name if row.verdict == "healthy" else f"{row.name}: {row.verdict}"
+    return Chart(
+        title, Axis("output"), Axis("% of values", least=0.0), (Series(row.kind, points, "bars"),), size="small"
+    )
