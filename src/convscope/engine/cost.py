@@ -15,7 +15,7 @@ from convscope.engine.methods import BOX, DIRECT, FOURIER, Method
 from convscope.engine.request import Request
 
 FILE = "machine.json"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,8 @@ def _effort(request: Request, method: Method, machine: Machine) -> float:
     effort = 0.0
     for column, row in method.terms:
         for one, rate in ((column, (machine.dense + machine.taps) / 2), (row, machine.taps)):
-            effort += one.additions / (machine.sums if one.runs else rate)
+            spent = one.additions_down if one is column else one.additions
+            effort += spent / (machine.sums if one.runs else rate)
         effort += 1 / machine.cells
     return effort
 
