@@ -18,7 +18,7 @@ from convscope.engine.signatures import Signature, call_empty, tile_address
 
 HEIGHT, WIDTH = 192, 1024
 COPY_BYTES = 2**25
-REPEATS = 3
+REPEATS = 12
 _lock = threading.Lock()
 
 
@@ -38,7 +38,8 @@ def calibrate() -> Machine:
         copy=_copy_rate(),
         dense=_rate(cells * (taps * taps - 1), dense - single),
         taps=_rate(cells * (4 * taps - 1), across - single),
-        sums=_rate(cells * (run.additions_down + run.additions), summed - one),
+        sums=_rate(cells * (run.additions_down + run.additions), summed - single),
+        passes=_rate(cells, one - single),
         transform=_transform_rate(),
         cells=_rate(cells, single),
     )
