@@ -61,7 +61,7 @@ def gaussian(taps):
 def test_the_structure_decides(kernel, method):
     plan = cs.plan(kernel, (4096, 4096), "float32")
     assert plan.method == method
-    assert plan.seconds <= min(option.seconds for option in plan.turned_down) / 0.9
+    assert plan.seconds <= min(option.seconds for option in plan.turned_down) / 0.95
 
 
 def test_whole_numbers_are_not_left_to_rounded_methods():
@@ -94,7 +94,7 @@ def test_unknown_options_are_told():
 
 def test_the_machine_is_measured_and_kept():
     machine = calibration.calibrate()
-    assert all(getattr(machine, name) > 0 for name in ("copy", "dense", "taps", "sums", "transform", "cells"))
+    assert all(getattr(machine, name) > 0 for name in ("copy", "dense", "taps", "sums", "transform", "cells", "passes"))
     assert cost.read_machine() == machine
     assert cost.known_machine() == machine
     assert cost.is_measured()

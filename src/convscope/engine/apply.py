@@ -16,11 +16,14 @@ from convscope.engine.execution import (
     Picture,
     computed_type,
     empty,
+    keep_call,
+    known_call,
     prepared_plan,
     run_plan,
     signatures,
+    written_at_once,
 )
-from convscope.engine.kernels import Kernels, read_kernels
+from convscope.engine.kernels import Kernels, kernel_key, read_kernels
 from convscope.engine.plan import Plan, plan_of
 from convscope.engine.request import Request, request_of, source_name
 from convscope.engine.running import thread_count
@@ -71,9 +74,24 @@ def apply(
     >>> apply(np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.uint8), "1 2 3; 4 5 6; 7 8 9").tolist()
     [[9.0, 8.0, 7.0], [6.0, 5.0, 4.0], [3.0, 2.0, 1.0]]
     """
+    key: object = None
+    named = kernel_key(kernel, flip=flip)
+    if named is not None and type(image) is np.ndarray and (out is None or type(out) is np.ndarray):
+        key = (
+            named, image.shape, image.strides, image.dtype, border, value, stride,
+            dilation, anchor, dtype, threads, out if out is None else (out.shape, out.strides, out.dtype),
+            stride.__class__, dilation.__class__, value.__class__, threads.__class__, flip.__class__,
+        )  # fmt: skip
+        try:
+            call = known_call(key)
+        except TypeError:  # a stride given as a list, say
+            call = key = None
+        if call is not None and (found := call.run(image, out)) is not None:
+            return found
     options = {"border": border, "value": value, "stride": stride, "dilation": dilation, "anchor": anchor}
-    call = _at_once if isinstance(image, np.ndarray) or not is_lazy(image) else _lazily
-    return call(image, kernel, flip, dtype, out, threads, options)
+    if isinstance(image, np.ndarray) or not is_lazy(image):
+        return _at_once(image, kernel, flip, dtype, out, threads, options, key)
+    return _lazily(image, kernel, flip, dtype, out, threads, options)
 
 
 def _lazily(
@@ -91,9 +109,9 @@ def _lazily(
 
 def _at_once(
     image: npt.ArrayLike, kernel: Kernels, flip: bool, dtype: npt.DTypeLike | None, out: Picture | None,  # noqa: FBT001
-    threads: int | None, options: dict[str, Any],
+    threads: int | None, options: dict[str, Any], call: object,
 ) -> Picture:  # fmt: skip
-    """`apply` in memory; a call like an earlier one finds its plan again."""
+    """`apply` in memory; a call like an earlier one finds its plan again, and `call` is kept for the next."""
     picture = _picture(image)
     analyses, several = read_kernels(kernel, flip=flip)
     if dtype is None and out is not None:
@@ -113,7 +131,10 @@ def _at_once(
             kernels=len(analyses), flip=flip, dtype=dtype, **options,
         )  # fmt: skip
         plan = plan_of(request, analyses, workers, known_machine())
-    return _into(picture, plan, out, key, several=several)
+    result = _into(picture, plan, out, key, several=several)
+    if call is not None and picture is image and picture.ndim < 4 and not several:
+        keep_call(call, key, picture, result, kernel)
+    return result
 
 
 def plan(
@@ -183,7 +204,7 @@ def _into(
     if out is not None:
         _check_out(out, shape, request)
     target = out
-    if out is None or not _writable_at_once(out, request, picture):
+    if out is None or not written_at_once(out, request, picture):
         target = empty(shape, computed_type(request))
     assert target is not None  # noqa: S101 - set above
     if target.size:
@@ -215,16 +236,3 @@ def _check_out(out: Picture, shape: tuple[int, ...], request: Request) -> None:
         raise InputError(f"out has dtype {out.dtype}; the result has {request.result}")
     if not out.flags.writeable:
         raise InputError("out is read-only; the result cannot be written there")
-
-
-def _writable_at_once(out: Picture, request: Request, picture: Picture) -> bool:
-    """True when rows of `out` lie in one piece, in the type compiled code writes, apart from the picture."""
-    if out.dtype != computed_type(request) or not out.dtype.isnative or not out.size:
-        return False
-    step = out.itemsize
-    axes = 2 if picture.ndim == 2 else 3
-    for axis in range(1, axes):
-        if out.strides[-axis] != step and out.shape[-axis] > 1:
-            return False
-        step *= out.shape[-axis]
-    return out.strides[-axes] >= 0 and not np.may_share_memory(out, picture)

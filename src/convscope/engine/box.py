@@ -1,10 +1,16 @@
-"""Window sums: the sum of every n neighbours in about log₂ n additions, whatever n is.
+"""Window sums: the sum of every n neighbours at a cost that grows little with n, or not at all.
 
-A sum of 2m neighbours is two sums of m; an odd one adds one cell more. Nothing is ever subtracted,
-so there is no drift, a NaN reaches only the windows that hold it, and integer sums are exact.
+Down a column, rows are cut into groups of n: a window is the end of one group and the beginning of the
+next, so three additions make it whatever n is. Along a row, a sum of 2m neighbours is two sums of m and
+an odd one adds one cell more: about log₂ n additions. Nothing is ever subtracted, so there is no drift,
+a NaN reaches only the windows that hold it, and integer sums are exact. Groups are counted from the top
+of the whole picture, so a part of it gives the very sums of the whole.
 
-Error: ⌈log₂ kh⌉ + ⌈log₂ kw⌉ roundings deep (each of the two passes counted twice where n is not a
-power of two), at most 2(log₂ kh + log₂ kw) + 1 times u·Σ|weight·pixel|.
+Error: at most kh roundings deep down a column and 2·log₂ kw along a row, so below (kh + kw + 1)·u of
+Σ|weight·pixel|.
+
+Source: M. van Herk, "A fast algorithm for local minimum and maximum filters on rectangular and octagonal
+kernels", Pattern Recognition Letters 13 (1992), whose two passes serve sums as well.
 """
 
 from __future__ import annotations
@@ -12,7 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.engine.compiling import compiled
-from convscope.engine.simd import BLOCK_BYTES, add_scaled, sum_blocks
+from convscope.engine.simd import BLOCK_BYTES, add_scaled, sum_blocks, sums_joined, sums_to_end
 
 
 @compiled
@@ -54,6 +60,30 @@ def window_sums(
 
 
 @compiled
+def column_sums(
+    work: Any,
+    src: int,
+    step: int,
+    length: int,
+    top: int,
+    space: int,
+    out: int,
+    out_step: int,
+    rows: int,
+) -> None:
+    """out[r] = src[r] + … of `length` rows, for one block of columns; `top` is the row in the picture."""
+    begin = -(top % length)
+    while begin < rows:
+        low, high = max(begin, 0), min(begin + length, rows)
+        sums_to_end(work, src + low * step, step, space, BLOCK_BYTES, begin + length - low)
+        sums_joined(
+            work, src + (begin + length) * step, step, low - begin, space, BLOCK_BYTES,
+            out + low * out_step, out_step, high - low,
+        )  # fmt: skip
+        begin += length
+
+
+@compiled
 def column_runs(
     work: Any,
     src: int,
@@ -62,37 +92,29 @@ def column_runs(
     weights: Any,
     first: int,
     count: int,
+    top: int,
     space: int,
     out: int,
     out_row: int,
     rows: int,
     blocks: int,
 ) -> None:
-    """The vertical pass of a factor made of runs: pairs of byte offset and length, each with a weight."""
+    """The vertical pass of a factor made of runs: pairs of byte offset and length, each with a weight.
+
+    `space` holds the sums of one block of columns, and behind them those of a group.
+    """
+    room = space + rows * BLOCK_BYTES
     for b in range(blocks):
         here = src + b * BLOCK_BYTES
         there = out + b * BLOCK_BYTES
         for n in range(count):
             offset, length, weight = runs[first + 2 * n], runs[first + 2 * n + 1], weights[n]
             if count == 1 and weight == 1 and length > 1:
-                window_sums(
-                    work, here + offset, src_row, src_row, length, space, BLOCK_BYTES, there, out_row, rows
-                )
+                column_sums(work, here + offset, src_row, length, top, room, there, out_row, rows)
                 continue
             found, step = here + offset, src_row
             if length > 1:
-                window_sums(
-                    work,
-                    here + offset,
-                    src_row,
-                    src_row,
-                    length,
-                    space,
-                    BLOCK_BYTES,
-                    space,
-                    BLOCK_BYTES,
-                    rows,
-                )
+                column_sums(work, here + offset, src_row, length, top, room, space, BLOCK_BYTES, rows)
                 found, step = space, BLOCK_BYTES
             for r in range(rows):
                 add_scaled(work, found + r * step, weight, 1 if n == 0 else 0, there + r * out_row, 1)

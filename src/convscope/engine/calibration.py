@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +14,11 @@ from convscope.engine.methods import DIRECT, Method, Pass
 from convscope.engine.program import Strides, build
 from convscope.engine.request import Request
 from convscope.engine.running import scratch
-from convscope.engine.signatures import Signature, markers, tile_function
+from convscope.engine.signatures import Signature, call_empty, tile_address
 
 HEIGHT, WIDTH = 192, 1024
 COPY_BYTES = 2**25
-REPEATS = 3
+REPEATS = 12
 _lock = threading.Lock()
 
 
@@ -39,7 +38,8 @@ def calibrate() -> Machine:
         copy=_copy_rate(),
         dense=_rate(cells * (taps * taps - 1), dense - single),
         taps=_rate(cells * (4 * taps - 1), across - single),
-        sums=_rate(cells * 2 * run.additions, summed - one),
+        sums=_rate(cells * (run.additions_down + run.additions), summed - single),
+        passes=_rate(cells, one - single),
         transform=_transform_rate(),
         cells=_rate(cells, single),
     )
@@ -82,13 +82,16 @@ def _seconds(family: str, method: Method) -> float:
     out = np.empty_like(picture)
     strides = Strides((WIDTH * 4, 4, 4), 4, WIDTH * 4, 4, 0)
     program = build(family, request, [method], strides, 1)
-    function, head = tile_function(family), markers(Signature(family, "float32", "float32", "float32"))
-    arguments: tuple[Any, ...] = program.arguments()
+    signature = Signature(family, "float32", "float32", "float32")
+    call_empty(signature)
+    from convscope.engine.bands import run_alone
+
+    function, job = tile_address(signature), program.job.ctypes.data
     memory = scratch(program.scratch)
-    places = picture.ctypes.data, out.ctypes.data, memory, 0, HEIGHT, 4
+    src, dst = picture.ctypes.data, out.ctypes.data
 
     def call() -> None:
-        function(*head, *arguments, *places)
+        run_alone(function, job, src, dst, memory, 0, HEIGHT)
 
     return _shortest(call)
 

@@ -15,7 +15,7 @@ from convscope.engine.methods import BOX, DIRECT, FOURIER, Method
 from convscope.engine.request import Request
 
 FILE = "machine.json"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Machine:
         copy: bytes read and written by a large copy.
         dense: multiply-adds of a kernel without gaps.
         taps: multiply-adds of single taps.
-        sums: additions of window sums.
+        sums: additions of window sums, all that comes with them counted in.
+        passes: cells of a second pass, whatever is added.
         transform: cells of a tile transformed there and back.
         cells: output cells loaded and written, whatever is added.
         call: seconds that a call takes before it computes.
@@ -36,9 +37,10 @@ class Machine:
     dense: float = 4.0e10
     taps: float = 2.0e10
     sums: float = 1.0e10
+    passes: float = 1.0e10
     transform: float = 5.0e7
     cells: float = 3.0e9
-    call: float = 2.0e-5
+    call: float = 7.0e-6
 
 
 def read_machine() -> Machine | None:
@@ -122,8 +124,10 @@ def _effort(request: Request, method: Method, machine: Machine) -> float:
     effort = 0.0
     for column, row in method.terms:
         for one, rate in ((column, (machine.dense + machine.taps) / 2), (row, machine.taps)):
-            effort += one.additions / (machine.sums if one.runs else rate)
-        effort += 1 / machine.cells
+            spent = one.additions_down if one is column else one.additions
+            effort += spent / (machine.sums if one.runs else rate)
+        if not (column.runs or row.runs):
+            effort += 1 / machine.passes
     return effort
 
 

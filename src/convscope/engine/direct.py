@@ -8,19 +8,32 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numba import carray
+
 from convscope.engine.compiling import compiled
 from convscope.engine.layout import (
     CHANNELS,
+    COLUMN_MAP,
     DENSE,
     DST_KERNEL,
     DST_ROW,
     DST_SIZE,
     EXTENT_X,
     EXTENT_Y,
+    FACTORS,
+    FILL,
+    JOB_LENGTH,
+    KERNEL_TABLE,
+    KERNEL_WORDS,
     KERNELS,
+    LENGTH,
+    OFFSETS,
     OUT_WIDTH,
     PLAIN,
+    ROW_MAP,
     SCRATCH_ROW,
+    SIZES,
     STEP_X,
     STEP_Y,
     STREAM,
@@ -29,8 +42,11 @@ from convscope.engine.layout import (
     TAP_STEP,
     TILE_HEIGHT,
     TILE_WIDTH,
+    WEIGHTS,
+    WORK_SIZE,
 )
-from convscope.engine.simd import BLOCK_BYTES, dense_block, fence, finish_row, taps_block
+from convscope.engine.memory import pointer
+from convscope.engine.simd import BLOCK_BYTES, dense_block, fence, finish_row, peek, taps_block
 from convscope.engine.tiles import aligned_shift, load_tile, write_sums
 
 dense_1, dense_2, dense_3, dense_4 = (dense_block(rows) for rows in (1, 2, 3, 4))
@@ -119,17 +135,19 @@ def direct_tile(
                 dense_rows(
                     work, rows, src, step, weights, kh, kw, g[TAP_STEP], out, g[DST_ROW], straight, g[STREAM]
                 )
-            dense_rows(
-                work, rows, src + shift, step, weights, kh, kw, g[TAP_STEP],
-                sums + shift, g[SUMS_ROW], blocks - straight, 0,
-            )  # fmt: skip
+            if straight < blocks:
+                dense_rows(
+                    work, rows, src + shift, step, weights, kh, kw, g[TAP_STEP],
+                    sums + shift, g[SUMS_ROW], blocks - straight, 0,
+                )  # fmt: skip
         else:
             if straight:
                 tap_rows(work, src, step, offsets, weights, entry[6], out, g[DST_ROW], straight, g[STREAM])
-            tap_rows(
-                work, src + shift, step, offsets, weights, entry[6],
-                sums + shift, g[SUMS_ROW], blocks - straight, 0,
-            )  # fmt: skip
+            if straight < blocks:
+                tap_rows(
+                    work, src + shift, step, offsets, weights, entry[6],
+                    sums + shift, g[SUMS_ROW], blocks - straight, 0,
+                )  # fmt: skip
         for r in range(min(rows, height - y)):
             line = sums + r * g[SUMS_ROW]
             place = out + r * g[DST_ROW]
@@ -146,31 +164,28 @@ def direct_tiles(
     source: Any,
     work: Any,
     result: Any,
-    g: Any,
-    kernels: Any,
-    terms: Any,
-    factors: Any,
-    table: Any,
-    runs: Any,
-    row_map: Any,
-    column_map: Any,
-    fill: Any,
+    address: int,
     src: int,
     dst: int,
     scratch: int,
     begin: int,
     end: int,
-    size: int,
 ) -> None:
     """Output rows `begin` to `end` of every kernel, tile by tile."""
-    weights, offsets = table.ctypes.data, runs.ctypes.data
+    job = carray(pointer(np.int64, address), JOB_LENGTH)
+    g = carray(pointer(np.int64, job[SIZES]), LENGTH)
+    kernels = carray(pointer(np.int64, job[KERNEL_TABLE]), (g[KERNELS], KERNEL_WORDS))
+    factors = carray(pointer(work, job[FACTORS]), g[KERNELS])
+    rows_at, columns_at = job[ROW_MAP], job[COLUMN_MAP]
+    fill = peek(work, work, job[FILL])
+    weights, offsets, size = job[WEIGHTS], job[OFFSETS], job[WORK_SIZE]
     for top in range(begin, end, g[TILE_HEIGHT]):
         height = min(g[TILE_HEIGHT], end - top)
         for left in range(0, g[OUT_WIDTH], g[TILE_WIDTH]):
             width = min(g[TILE_WIDTH], g[OUT_WIDTH] - left)
             tile = scratch + aligned_shift(g, left * g[STEP_X], size)
             load_tile(
-                source, work, g, row_map, column_map, fill, src, tile,
+                source, work, g, rows_at, columns_at, fill, src, tile,
                 top * g[STEP_Y], (height - 1) * g[STEP_Y] + g[EXTENT_Y],
                 left * g[STEP_X], (width - 1) * g[STEP_X] + g[EXTENT_X], size,
             )  # fmt: skip

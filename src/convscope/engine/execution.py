@@ -16,8 +16,8 @@ from convscope.engine.methods import DIRECT, FOURIER, methods
 from convscope.engine.plan import Plan, families, taken
 from convscope.engine.program import Program, Strides, build
 from convscope.engine.request import SOURCES, Request, source_name
-from convscope.engine.running import run_bands, scratch
-from convscope.engine.signatures import Signature, markers, prepare, tile_function
+from convscope.engine.running import crew, run_bands, scratch
+from convscope.engine.signatures import Signature, prepare, tile_address
 
 Picture: TypeAlias = npt.NDArray[Any]
 
@@ -26,20 +26,88 @@ PATIENCE = 0.5
 ALIGNMENT = 64
 LARGE = 2**20  # bytes from which a result is worth aligning
 MAX_PREPARED = 256
+MAX_CALLS = 256
 NATIVE = frozenset(np.dtype(name) for name in SOURCES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A plan ready to run over pictures laid out one way."""
+    """A plan ready to run over pictures laid out one way: compiled functions by address, and transforms."""
 
     plan: Plan
-    passes: tuple[tuple[Signature, Callable[..., Any], tuple[Any, ...], Program], ...]
-    direct: tuple[tuple[FourierRun, int, Prepared], ...]
+    passes: tuple[tuple[int, int, Program], ...]
+    transforms: tuple[tuple[FourierRun, int, Prepared], ...]
+    seconds: float
+    run_alone: Callable[..., None]
 
 
 # Prepared plans hold the analyses of their kernels, whose ids stand in the keys: none is used twice.
 _prepared: dict[tuple[object, ...], Prepared] = {}
+
+
+class Call:
+    """A call made before: all that is left to do is to find where the memory lies and to run."""
+
+    __slots__ = ("_aligned", "_below", "_dtype", "_kept", "_prepared", "_shape", "_size", "_step", "_within")
+
+    def __init__(self, prepared: Prepared, picture: Picture, out: Picture, kept: object) -> None:
+        self._prepared, self._kept = prepared, kept  # what the key names by id stays what it is
+        self._shape, self._dtype = out.shape, out.dtype
+        self._aligned = out.ctypes.data % ALIGNMENT == 0
+        self._step, self._size = out.strides[0], out.strides[0] * out.shape[0]
+        spans = [step * (length - 1) for step, length in zip(picture.strides, picture.shape, strict=True)]
+        self._below = sum(span for span in spans if span < 0)
+        self._within = sum(span for span in spans if span > 0) + picture.itemsize
+
+    def run(self, picture: Picture, out: Picture | None) -> Picture | None:
+        """The result; None where this one call is unlike the earlier one."""
+        if out is None:
+            out = empty(self._shape, self._dtype)
+        elif not out.flags.writeable:
+            return None
+        src, dst = address_of(picture), address_of(out)
+        apart = src + self._within <= dst or dst + self._size <= src + self._below
+        if not apart or (dst % ALIGNMENT == 0) is not self._aligned:
+            return None
+        run_passes(self._prepared, src, dst, self._step)
+        return out
+
+
+_calls: dict[object, Call] = {}
+
+
+def known_call(key: object) -> Call | None:
+    """The call of that key, when one was made before."""
+    return _calls.get(key)
+
+
+def keep_call(key: object, place: tuple[object, ...], picture: Picture, out: Picture, kept: object) -> None:
+    """Remember a call, if compiled code wrote its result at once and no transform was needed."""
+    prepared = _prepared.get((*place, out.ctypes.data % ALIGNMENT == 0))
+    if prepared is None or prepared.transforms or not written_at_once(out, prepared.plan.request, picture):
+        return
+    if len(_calls) >= MAX_CALLS:
+        _calls.clear()
+    _calls[key] = Call(prepared, picture, out, kept)
+
+
+def written_at_once(out: Picture, request: Request, picture: Picture) -> bool:
+    """True when rows of `out` lie in one piece, in the type compiled code writes, apart from the picture."""
+    if out.dtype != computed_type(request) or not out.dtype.isnative or not out.size:
+        return False
+    step = out.itemsize
+    axes = 2 if picture.ndim == 2 else 3
+    for axis in range(1, axes):
+        if out.strides[-axis] != step and out.shape[-axis] > 1:
+            return False
+        step *= out.shape[-axis]
+    return out.strides[-axes] >= 0 and not np.may_share_memory(out, picture)
+
+
+def address_of(array: Picture) -> int:
+    """Where the first number of an array lies."""
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 def signatures(plan: Plan) -> list[Signature]:
@@ -98,6 +166,8 @@ def run_plan(
 
 
 def _prepare(plan: Plan, picture: Picture, out: Picture) -> Prepared:
+    from convscope.engine.bands import run_alone
+
     request = plan.request
     strides = Strides(
         (picture.strides[0], picture.strides[1], picture.strides[2]), picture.itemsize,
@@ -111,16 +181,15 @@ def _prepare(plan: Plan, picture: Picture, out: Picture) -> Prepared:
                 transforms.append(_fourier(plan, number, picture, out))
             continue
         program = build(family, request, taken(plan, numbers), strides, out.ctypes.data)
-        signature = needed[family]
-        function, head = tile_function(family), markers(signature)
+        function = tile_address(needed[family])
         if numbers == list(range(len(plan.choices))):
-            passes.append((signature, function, head, program))
+            passes.append((function, program.job.ctypes.data, program))
             continue
         # Kernels of several families: each runs by itself, at its own place of the stack.
         for number in numbers:
             one = build(family, request, taken(plan, [number]), strides, out.ctypes.data)
-            passes.append((signature, function, head, replace(one, first=number)))
-    return Prepared(plan, tuple(passes), tuple(transforms))
+            passes.append((function, one.job.ctypes.data, replace(one, first=number)))
+    return Prepared(plan, tuple(passes), tuple(transforms), plan.seconds, run_alone)
 
 
 def _fourier(plan: Plan, number: int, picture: Picture, out: Picture) -> tuple[FourierRun, int, Prepared]:
@@ -133,8 +202,10 @@ def _fourier(plan: Plan, number: int, picture: Picture, out: Picture) -> tuple[F
     return run, number, _prepare(fallback_plan, picture, out[number : number + 1])
 
 
-def apply_like(plan: Plan, part: Picture) -> Picture:
+def apply_like(plan: Plan, first_row: int, part: Picture) -> Picture:
     """The windows that lie inside a part of a larger picture, by the methods its whole plan took.
+
+    `first_row` is where the part begins in the picture with its border.
 
     The same methods add the same numbers in the same order, so parts make the very result of the whole
     (a Fourier plan excepted, whose tiles then lie elsewhere).
@@ -144,7 +215,7 @@ def apply_like(plan: Plan, part: Picture) -> Picture:
         cells = cells.astype(source_name(cells.dtype))
     request = replace(
         plan.request, picture=(cells.shape[0], cells.shape[1], cells.shape[2]), source=cells.dtype.name,
-        border=VALID, value=0.0,
+        border=VALID, value=0.0, first_row=first_row,
     )  # fmt: skip
     out = empty((1, *request.out, request.picture[2]), computed_type(request))
     if out.size:
@@ -155,29 +226,31 @@ def apply_like(plan: Plan, part: Picture) -> Picture:
 
 def execute(prepared: Prepared, picture: Picture, out: Picture) -> None:
     """Run what was prepared."""
-    threads = prepared.plan.threads
-    rows = prepared.plan.request.out[0]
-    src, dst = picture.ctypes.data, out.ctypes.data
-    for _, function, head, program in prepared.passes:
-        arguments = program.arguments()
-        size = program.weights.itemsize
-        begin_at = dst + program.first * out.strides[0]
+    run_passes(prepared, picture.ctypes.data, out.ctypes.data, out.strides[0])
+    for run, number, instead in prepared.transforms:
+        _run_fourier(run, picture, out[number], instead, prepared.plan.threads)
 
-        def band(begin: int, end: int) -> None:
-            function(*head, *arguments, src, begin_at, scratch(program.scratch), begin, end, size)  # noqa: B023
 
-        run_bands(band, rows, program.band, threads)
-    for run, number, instead in prepared.direct:
-        _run_fourier(run, picture, out[number], instead, threads)
+def run_passes(prepared: Prepared, src: int, dst: int, kernel_step: int) -> None:
+    """The compiled functions over all rows, on as many threads as the plan says."""
+    plan = prepared.plan
+    rows = plan.request.out[0]
+    for function, job, program in prepared.passes:
+        place = dst + program.first * kernel_step
+        threads = min(plan.threads, -(-rows // program.band))
+        if threads > 1 and crew().run(
+            function, job, src, place, program.scratch, rows, program.band, threads, prepared.seconds
+        ):
+            continue
+        prepared.run_alone(function, job, src, place, scratch(program.scratch), 0, rows)
 
 
 def _run_fourier(run: FourierRun, picture: Picture, out: Picture, instead: Prepared, threads: int) -> None:
-    _, function, head, program = instead.passes[0]
-    arguments = program.arguments()
+    function, job, program = instead.passes[0]
     src, dst = picture.ctypes.data, out.ctypes.data
 
     def again(begin: int, end: int) -> None:
-        function(*head, *arguments, src, dst, scratch(program.scratch), begin, end, program.weights.itemsize)
+        instead.run_alone(function, job, src, dst, scratch(program.scratch), begin, end)
 
     def band(begin: int, end: int) -> None:
         run.run(picture, out, begin, end, fallback.rounded, again)

@@ -23,7 +23,7 @@ _kernels: dict[object, tuple[object, tuple[Analysis, ...], bool]] = {}
 
 def read_kernels(kernel: Kernels, *, flip: bool) -> tuple[tuple[Analysis, ...], bool]:
     """The analyses of one kernel or several, remembered; and whether several were asked for."""
-    key = _key(kernel, flip=flip)
+    key = kernel_key(kernel, flip=flip)
     found = None if key is None else _kernels.get(key)
     if found is not None:
         return found[1], found[2]
@@ -40,10 +40,10 @@ def read_kernels(kernel: Kernels, *, flip: bool) -> tuple[tuple[Analysis, ...], 
     return analyses, several
 
 
-def _key(kernel: Kernels, *, flip: bool) -> tuple[object, ...] | None:
+def kernel_key(kernel: Kernels, *, flip: bool) -> tuple[object, ...] | None:
     """What stands for a kernel while its weights stay the same; None for what may change unseen."""
     if isinstance(kernel, np.ndarray):
-        return None if kernel.dtype.hasobject else (kernel.dtype.str, kernel.shape, kernel.tobytes(), flip)
+        return None if kernel.dtype.hasobject else (kernel.dtype, kernel.shape, kernel.tobytes(), flip)
     if isinstance(kernel, str):
         return (kernel, flip)
     return (id(kernel), flip) if isinstance(kernel, Kernel | ExactArray) else None

@@ -34,8 +34,29 @@ from __future__ import annotations
     COLUMN_AT,  # where window sums of one block column are made
     LINE_AT,  # where window sums of one row are made
     TAP_STEP,  # from one tap to its right neighbour
+    GROUP,  # output rows between the vertical pass and the horizontal one
+    FIRST_ROW,  # of a part of a picture, in the whole
     LENGTH,
-) = range(31)
+) = range(33)
+
+# Places in the job, the one table that a tile function is given: where the others lie, and how long they are.
+(
+    SIZES,
+    KERNEL_TABLE,  # 8 numbers a kernel
+    TERM_TABLE,  # 10 numbers a term
+    TERMS,
+    FACTORS,
+    WEIGHTS,
+    WEIGHT_COUNT,
+    OFFSETS,
+    OFFSET_COUNT,
+    ROW_MAP,
+    COLUMN_MAP,
+    FILL,  # where the border's value lies
+    WORK_SIZE,  # bytes of one sum
+    JOB_LENGTH,
+) = range(14)
+KERNEL_WORDS, TERM_WORDS = 8, 10
 
 # How the vertical pass of a term, or a whole kernel, adds its taps.
 DENSE, TAPS, RUNS = range(3)

@@ -13,6 +13,7 @@ from convscope.engine import layout as at
 from convscope.engine.methods import DIRECT, Method, Pass
 from convscope.engine.request import Request
 
+BANDS = 6  # at least so many, where the picture is high enough
 LINE = 64  # bytes of a cache line
 MAX_ROWS = 4  # output rows of a block (`direct.MAX_ROWS`), which a tile may overshoot
 TILE_BYTES = 400 * 1024  # of scratch memory a tile should stay within: well inside a second-level cache
@@ -37,24 +38,32 @@ class Program:
 
     family: str
     sizes: npt.NDArray[np.int64]
-    kernels: npt.NDArray[np.int64]
-    terms: npt.NDArray[np.int64]
-    factors: npt.NDArray[Any]
-    weights: npt.NDArray[Any]
-    offsets: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int64]
-    columns: npt.NDArray[np.int64]
-    fill: Any
+    job: npt.NDArray[np.int64]  # addresses of the tables
+    tables: tuple[npt.NDArray[Any], ...]  # kept, since the job only holds their addresses
     scratch: int
     band: int
     first: int = 0  # the place in the stack of results of its first kernel
 
-    def arguments(self) -> tuple[Any, ...]:
-        """In the order that every compiled tile function takes them."""
-        return (
-            self.sizes, self.kernels, self.terms, self.factors, self.weights, self.offsets,
-            self.rows, self.columns, self.fill,
-        )  # fmt: skip
+
+def job_of(
+    sizes: npt.NDArray[np.int64], kernels: Sequence[Sequence[int]], terms: Sequence[Sequence[int]],
+    factors: npt.NDArray[Any], weights: npt.NDArray[Any], offsets: Sequence[int],
+    maps: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], fill: float,
+) -> tuple[npt.NDArray[np.int64], tuple[npt.NDArray[Any], ...]]:  # fmt: skip
+    """The table that leads to all others, and those."""
+    whole = [np.array(one, dtype=np.int64) for one in (kernels, terms, offsets)]
+    border = np.array([fill], dtype=weights.dtype)
+    tables = (sizes, *whole, factors, weights, *maps, border)
+    job = np.zeros(at.JOB_LENGTH, dtype=np.int64)
+    places = (
+        at.SIZES, at.KERNEL_TABLE, at.TERM_TABLE, at.OFFSETS, at.FACTORS, at.WEIGHTS, at.ROW_MAP,
+        at.COLUMN_MAP, at.FILL,
+    )  # fmt: skip
+    for place, table in zip(places, tables, strict=True):
+        job[place] = table.ctypes.data
+    job[at.TERMS], job[at.OFFSET_COUNT], job[at.WEIGHT_COUNT] = len(terms), len(offsets), len(weights)
+    job[at.WORK_SIZE] = weights.itemsize
+    return job, tables
 
 
 class _Tables:
@@ -89,11 +98,14 @@ def tile_shape(request: Request, size: int, buffers: int) -> tuple[int, int]:
     channels = request.picture[2]
     best = (float("inf"), 1, 1)
     candidates = [width, 8192, 4096, 2048, 1024, 512, MIN_TILE_WIDTH]
+    # Several bands, or a second thread has nothing to do.
+    share = max(-(-height // BANDS), MAX_ROWS)
+    share += -share % MAX_ROWS
     for wide in sorted({min(max(w // channels, 16), width) for w in candidates}, reverse=True):
         row = ((wide - 1) * sx + extent_x) * channels * size
         rows = TILE_BYTES // row
         high = (rows - extent_y) // (sy + (buffers if sy == 1 else 1)) if buffers else (rows - extent_y) // sy
-        high = min(max(high, MAX_ROWS), height)
+        high = min(max(high, MAX_ROWS), height, share)
         high = max(high - high % MAX_ROWS, min(MAX_ROWS, height))
         used = row * ((high - 1) * sy + extent_y + buffers * high)
         load = ((high - 1) * sy + extent_y) / (high * sy) * (((wide - 1) * sx + extent_x) / (wide * sx))
@@ -115,8 +127,10 @@ def build(
 
     size = np.dtype(methods[0].work).itemsize
     most_terms = max((len(method.terms) for method in methods), default=0)
-    high, wide = tile_shape(request, size, most_terms)
+    whole = any(column.runs for method in methods for column, _ in method.terms)
+    high, wide = tile_shape(request, size, most_terms if whole else 0)
     g = _sizes(request, methods, strides, (high, wide), size, BLOCK_BYTES, most_terms)
+    g[at.GROUP] = high if whole else 6 if request.kernel[0] == 3 else MAX_ROWS
     plain = (
         request.stride[1] == 1
         and methods[0].work == request.result
@@ -134,16 +148,13 @@ def build(
             entry, rows = _term_entries(tables, g, request, method, len(terms))
             kernels.append(entry)
             terms += rows
-    work = np.dtype(methods[0].work).type
-    row_map, column_map = request.maps()
-    bands = -(-request.out[0] // high)
-    return Program(
-        family, g, np.array(kernels, dtype=np.int64), np.array(terms, dtype=np.int64),
-        np.array([method.factor for method in methods], dtype=work),
-        np.array(tables.weights or [0], dtype=work), np.array(tables.offsets or [0], dtype=np.int64),
-        row_map, column_map, work(request.value), _scratch(g, size, BLOCK_BYTES, request),
-        high * max(1, bands // 16),
+    work = methods[0].work
+    job, kept = job_of(
+        g, kernels, terms, np.array([method.factor for method in methods], dtype=work),
+        np.array(tables.weights or [0], dtype=work), tables.offsets or [0], request.maps(), request.value,
     )  # fmt: skip
+    bands = -(-request.out[0] // high)
+    return Program(family, g, job, kept, _scratch(g, size, BLOCK_BYTES, request), high * max(1, bands // 16))
 
 
 def _sizes(
@@ -168,6 +179,7 @@ def _sizes(
     g[at.MAPPED_ROWS] = request.picture[0] + request.before[0] + request.after[0]
     g[at.OUT_WIDTH] = request.out[1]
     g[at.STEP_Y], g[at.STEP_X] = sy, sx
+    g[at.FIRST_ROW] = request.first_row
     g[at.EXTENT_Y], g[at.EXTENT_X] = extent_y, extent_x
     g[at.DST_ROW], g[at.DST_KERNEL], g[at.DST_SIZE] = (
         strides.result_row, strides.result_kernel, strides.result_size,
@@ -181,7 +193,7 @@ def _sizes(
     g[at.MIDDLE_AT] = g[at.SUMS_AT] + MAX_ROWS * row
     g[at.MIDDLE_TERM] = (high + MAX_ROWS) * row
     g[at.COLUMN_AT] = g[at.MIDDLE_AT] + terms * g[at.MIDDLE_TERM]
-    g[at.LINE_AT] = g[at.COLUMN_AT] + ((high + extent_y + 2) * block if terms else 0)
+    g[at.LINE_AT] = g[at.COLUMN_AT] + ((2 * high + extent_y + 2) * block if terms else 0)
     return g
 
 
@@ -236,7 +248,7 @@ def _term_entries(
         rows.append(term)
     place = tables.add_offsets([offset for offset, _ in across])
     start = tables.add_weights([tap for _, tap in across])
-    return [first, len(rows), place, len(across), runs, start, int(method.divides), 0], rows
+    return [first, len(rows), place, len(across), runs, start, int(method.divides), int(g[at.GROUP])], rows
 
 
 def _vertical(tables: _Tables, g: npt.NDArray[np.int64], request: Request, column: Pass) -> list[int]:

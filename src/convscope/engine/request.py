@@ -35,6 +35,7 @@ class Request:
         stride, dilation: vertical and horizontal.
         anchor: the tap (row, column) that lies over the output cell.
         kernels: how many kernels.
+        first_row: where a part of a picture begins in the whole with its border; 0 of a whole one.
     """
 
     picture: tuple[int, int, int]
@@ -47,6 +48,7 @@ class Request:
     dilation: tuple[int, int] = (1, 1)
     anchor: tuple[int, int] = (0, 0)
     kernels: int = 1
+    first_row: int = 0
 
     @cached_property
     def extent(self) -> tuple[int, int]:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from convscope.errors import InputError
 
 ALIGNMENT = 64
-# Below so many multiply-adds (or bytes) a second thread takes longer to wake than it helps.
-SMALL_WORK = 2_000_000
+PAGE = 4096
+LOOKS = 4000  # about a fifth of a millisecond: how long a helper looks for the next job before it sleeps
+WAKING = 1e-4  # seconds until a sleeping thread has come
+RECENT = 1e-3  # seconds after a job in which another one is taken for one of a series
 MAX_THREADS = 256
 
 _local = threading.local()
@@ -56,15 +61,14 @@ def scratch(size: int) -> int:
     if have < size:
         # Zeros, so that lanes past the end of a row, which are computed and dropped, are ordinary numbers.
         _local.memory = np.zeros(size + ALIGNMENT, dtype=np.uint8)
-        address = int(_local.memory.ctypes.data)
-        _local.address = address + -address % ALIGNMENT
+        _local.address = _aligned(_local.memory)
         _local.size = size
     found: int = _local.address
     return found
 
 
 def run_bands(work: Callable[[int, int], Any], rows: int, band: int, threads: int) -> None:
-    """Call `work(begin, end)` for every band of rows, on up to `threads` threads.
+    """Call `work(begin, end)`, a Python function, for every band of rows, on up to `threads` threads.
 
     Bands do not depend on the number of threads, so neither does any result.
     """
@@ -89,3 +93,104 @@ def run_bands(work: Callable[[int, int], Any], rows: int, band: int, threads: in
             # One that has not begun has nothing left to do.
             if not future.cancel():
                 future.result()
+
+
+class _Helper:
+    """A thread that waits for jobs: a while by looking, so that a call that follows soon finds it awake."""
+
+    def __init__(self, board: int, seat: int) -> None:
+        self.asleep = False
+        self.bell: SimpleQueue[None] = SimpleQueue()
+        looks = LOOKS if seat < _available() else 1
+        threading.Thread(
+            target=self._serve, args=(board, seat, looks), name=f"convscope-{seat}", daemon=True
+        ).start()
+
+    def wake(self) -> None:
+        """Let it look again, if it sleeps."""
+        if self.asleep:
+            self.asleep = False
+            self.bell.put(None)
+
+    def _serve(self, board: int, seat: int, looks: int) -> None:
+        from convscope.engine.bands import serve
+
+        seen = 0
+        while True:
+            seen = serve(board, seat, seen, looks)
+            self.asleep = True
+            seen = serve(board, seat, seen, 1)  # a job that was posted before anyone saw it sleep
+            self.bell.get()
+            self.asleep = False
+
+
+class Crew:
+    """The helpers of a process, at one job at a time."""
+
+    def __init__(self) -> None:
+        from convscope.engine.bands import BOARD_BYTES, all_left, lead
+
+        self._lead, self._all_left = lead, all_left
+        self._lock = threading.Lock()
+        self._memory = np.zeros(BOARD_BYTES + ALIGNMENT, dtype=np.uint8)
+        self._board = _aligned(self._memory)
+        self._helpers: list[_Helper] = []
+        self._scratch = np.zeros(0, dtype=np.uint8)
+        self._room = 0
+        self._last = 0.0
+
+    def run(
+        self, function: int, job: int, src: int, dst: int, size: int, rows: int, band: int, threads: int,
+        seconds: float,
+    ) -> bool:  # fmt: skip
+        """A job on several threads; False when the helpers are at another one.
+
+        Sleeping helpers are woken for a job that takes longer than they need to come, or that follows
+        another one at once.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if len(self._helpers) < threads - 1 or self._room < size:
+                self._grow(size, threads)
+            if seconds > WAKING or time.perf_counter() - self._last < RECENT:
+                for helper in self._helpers[: threads - 1]:
+                    helper.wake()
+            done = True
+            try:
+                done = self._lead(
+                    self._board, function, job, src, dst, self._begin, self._room, rows, band, threads
+                )
+            finally:
+                while not (done or self._all_left(self._board, 1)):
+                    time.sleep(0)
+                self._last = time.perf_counter()
+        finally:
+            self._lock.release()
+        return True
+
+    def _grow(self, size: int, threads: int) -> None:
+        self._room = max(self._room, size + -size % PAGE)
+        while len(self._helpers) < threads - 1:
+            self._helpers.append(_Helper(self._board, len(self._helpers) + 1))
+        self._scratch = np.zeros((len(self._helpers) + 1) * self._room + ALIGNMENT, dtype=np.uint8)
+        self._begin = _aligned(self._scratch)
+
+
+_crews: list[Crew] = []
+_crews_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_crews.clear)  # a child has no threads but one
+
+
+def crew() -> Crew:
+    """The helpers of this process."""
+    with _crews_lock:
+        if not _crews:
+            _crews.append(Crew())
+        return _crews[0]
+
+
+def _aligned(memory: npt.NDArray[np.uint8]) -> int:
+    address = int(memory.ctypes.data)
+    return address + -address % ALIGNMENT

@@ -100,7 +100,7 @@ def _by_chunks(padded: Array, plan: Plan, chunks: tuple[tuple[int, ...], ...]) -
             size = (bottom - top, right - left, *padded.shape[2:])
             row.append(
                 part.map_blocks(
-                    partial(apply_like, plan),
+                    partial(apply_like, plan, top * sy),
                     chunks=tuple((length,) for length in size),
                     meta=np.empty((0,) * padded.ndim, dtype=request.result),
                 )

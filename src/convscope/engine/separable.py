@@ -11,37 +11,59 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numba import carray
+
 from convscope.engine.box import column_runs, row_runs
 from convscope.engine.compiling import compiled
 from convscope.engine.direct import dense_rows, tap_rows
 from convscope.engine.layout import (
     CHANNELS,
     COLUMN_AT,
+    COLUMN_MAP,
     DENSE,
     DST_KERNEL,
     DST_ROW,
     DST_SIZE,
     EXTENT_X,
     EXTENT_Y,
+    FACTORS,
+    FILL,
+    FIRST_ROW,
+    JOB_LENGTH,
+    KERNEL_TABLE,
+    KERNEL_WORDS,
     KERNELS,
+    LENGTH,
     LINE_AT,
     MIDDLE_AT,
     MIDDLE_ROW,
     MIDDLE_TERM,
+    OFFSET_COUNT,
+    OFFSETS,
     OUT_WIDTH,
     PLAIN,
+    ROW_MAP,
     RUNS,
     SCRATCH_ROW,
+    SIZES,
     STEP_X,
     STEP_Y,
     STREAM,
     SUMS_AT,
     SUMS_ROW,
     TAP_STEP,
+    TERM_TABLE,
+    TERM_WORDS,
+    TERMS,
     TILE_HEIGHT,
     TILE_WIDTH,
+    WEIGHT_COUNT,
+    WEIGHTS,
+    WORK_SIZE,
 )
-from convscope.engine.simd import BLOCK_BYTES, fence, finish_row
+from convscope.engine.memory import pointer
+from convscope.engine.simd import BLOCK_BYTES, fence, finish_row, peek
 from convscope.engine.tiles import aligned_shift, load_tile, write_sums
 
 
@@ -57,17 +79,18 @@ def vertical_pass(
     tile: int,
     scratch: int,
     out: int,
+    top: int,
     height: int,
     blocks: int,
     size: int,
 ) -> None:
-    """The column of a term over a loaded tile: `height` rows as wide as the tile."""
+    """The column of a term over a loaded tile: `height` rows as wide as the tile, from row `top` on."""
     kind, rows = term[0], term[1]
     step = g[STEP_Y] * g[SCRATCH_ROW]
     if kind == RUNS:
         column_runs(
             work, tile, g[SCRATCH_ROW], runs, table[term[4] :], term[5], term[3],
-            scratch + g[COLUMN_AT], out, g[MIDDLE_ROW], height, blocks,
+            g[FIRST_ROW] + top, scratch + g[COLUMN_AT], out, g[MIDDLE_ROW], height, blocks,
         )  # fmt: skip
         return
     for y in range(0, height, rows):
@@ -160,25 +183,24 @@ def separable_tiles(
     source: Any,
     work: Any,
     result: Any,
-    g: Any,
-    kernels: Any,
-    terms: Any,
-    factors: Any,
-    table: Any,
-    runs: Any,
-    row_map: Any,
-    column_map: Any,
-    fill: Any,
+    address: int,
     src: int,
     dst: int,
     scratch: int,
     begin: int,
     end: int,
-    size: int,
 ) -> None:
     """Output rows `begin` to `end` of every kernel, tile by tile."""
-    weights = table.ctypes.data
-    offsets = runs.ctypes.data
+    job = carray(pointer(np.int64, address), JOB_LENGTH)
+    g = carray(pointer(np.int64, job[SIZES]), LENGTH)
+    kernels = carray(pointer(np.int64, job[KERNEL_TABLE]), (g[KERNELS], KERNEL_WORDS))
+    terms = carray(pointer(np.int64, job[TERM_TABLE]), (job[TERMS], TERM_WORDS))
+    factors = carray(pointer(work, job[FACTORS]), g[KERNELS])
+    table = carray(pointer(work, job[WEIGHTS]), job[WEIGHT_COUNT])
+    runs = carray(pointer(np.int64, job[OFFSETS]), job[OFFSET_COUNT])
+    rows_at, columns_at = job[ROW_MAP], job[COLUMN_MAP]
+    fill = peek(work, work, job[FILL])
+    weights, offsets, size = job[WEIGHTS], job[OFFSETS], job[WORK_SIZE]
     for top in range(begin, end, g[TILE_HEIGHT]):
         height = min(g[TILE_HEIGHT], end - top)
         for left in range(0, g[OUT_WIDTH], g[TILE_WIDTH]):
@@ -186,21 +208,25 @@ def separable_tiles(
             columns = (width - 1) * g[STEP_X] + g[EXTENT_X]
             tile = scratch + aligned_shift(g, left * g[STEP_X], size)
             load_tile(
-                source, work, g, row_map, column_map, fill, src, tile,
+                source, work, g, rows_at, columns_at, fill, src, tile,
                 top * g[STEP_Y], (height - 1) * g[STEP_Y] + g[EXTENT_Y],
                 left * g[STEP_X], columns, size,
             )  # fmt: skip
             blocks = (columns * g[CHANNELS] * size + BLOCK_BYTES - 1) // BLOCK_BYTES
             for k in range(g[KERNELS]):
                 entry = kernels[k]
-                for t in range(entry[1]):
-                    vertical_pass(
-                        work, g, terms[entry[0] + t], table, runs, weights, offsets, tile, scratch,
-                        scratch + g[MIDDLE_AT] + t * g[MIDDLE_TERM], height, blocks, size,
-                    )  # fmt: skip
                 place = dst + k * g[DST_KERNEL] + top * g[DST_ROW] + left * g[CHANNELS] * g[DST_SIZE]
-                horizontal_pass(
-                    work, result, g, entry, terms, table, runs, factors[k], weights, offsets,
-                    scratch, place, height, width, size,
-                )  # fmt: skip
+                # A few rows at a time, so that they are still in the first-level cache for the second pass.
+                for y in range(0, height, entry[7]):
+                    rows = min(entry[7], height - y)
+                    for t in range(entry[1]):
+                        vertical_pass(
+                            work, g, terms[entry[0] + t], table, runs, weights, offsets,
+                            tile + y * g[STEP_Y] * g[SCRATCH_ROW], scratch,
+                            scratch + g[MIDDLE_AT] + t * g[MIDDLE_TERM], top + y, rows, blocks, size,
+                        )  # fmt: skip
+                    horizontal_pass(
+                        work, result, g, entry, terms, table, runs, factors[k], weights, offsets,
+                        scratch, place + y * g[DST_ROW], rows, width, size,
+                    )  # fmt: skip
     fence()

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from convscope.engine.layout import KERNEL_WORDS, LENGTH, TERM_WORDS
 from convscope.engine.methods import DIRECT
 
 
@@ -50,12 +52,22 @@ def tile_function(family: str) -> Callable[..., Any]:
 
 
 def markers(signature: Signature) -> tuple[Any, Any, Any]:
-    """A zero of each type, by which Numba picks the code."""
+    """The NumPy class of each type, by which Numba picks the code."""
     return (
-        np.dtype(signature.source).type(0),
-        np.dtype(signature.work).type(0),
-        np.dtype(signature.result).type(0),
+        np.dtype(signature.source).type,
+        np.dtype(signature.work).type,
+        np.dtype(signature.result).type,
     )
+
+
+@lru_cache(maxsize=256)
+def tile_address(signature: Signature) -> int:
+    """Where the compiled function of a signature lies, which `prepare` has made ready."""
+    from numba import typeof, types
+
+    kinds = (*(typeof(marker) for marker in markers(signature)), *[types.int64] * 6)
+    made = tile_function(signature.family).overloads[kinds]  # type: ignore[attr-defined]
+    return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
 
 
 def is_ready(signature: Signature) -> bool:
@@ -110,12 +122,21 @@ def _calibrate() -> None:
 
 
 def call_empty(signature: Signature) -> None:
-    """Call the function on no rows at all, which compiles it."""
-    work = np.dtype(signature.work)
-    table = np.zeros((1, 10), dtype=np.int64)
-    line = np.ones(64, dtype=np.int64)  # a tile has at least one row
-    numbers = np.zeros(1, dtype=work)
-    tile_function(signature.family)(
-        *markers(signature), line, table, table, numbers, numbers, line, line, line, work.type(0),
-        0, 0, 0, 0, 0, work.itemsize,
-    )  # fmt: skip
+    """Call the function on no rows at all, which compiles it, and what runs it."""
+    from convscope.engine.bands import BOARD_BYTES, all_left, lead, run_alone, serve
+    from convscope.engine.program import job_of
+
+    numbers = np.zeros(1, dtype=signature.work)
+    line = np.ones(LENGTH, dtype=np.int64)  # a tile has at least one row
+    job, kept = job_of(
+        line, [[0] * KERNEL_WORDS], [[0] * TERM_WORDS], numbers, numbers, [0], (line, line), 0.0
+    )
+    tile_function(signature.family)(*markers(signature), job.ctypes.data, 0, 0, 0, 0, 0)
+    board = np.zeros(BOARD_BYTES // 8 + 8, dtype=np.int64)
+    address = board.ctypes.data + -board.ctypes.data % 64
+    function = tile_address(signature)
+    run_alone(function, job.ctypes.data, 0, 0, 0, 0, 0)
+    lead(address, function, job.ctypes.data, 0, 0, 0, 0, 0, 1, 1)
+    serve(address, 0, 1, 0)
+    all_left(address, 1)
+    del kept

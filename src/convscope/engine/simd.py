@@ -25,12 +25,17 @@ VECTORS = 2 if VECTOR_BYTES == 32 else 4
 BLOCK_BYTES = VECTOR_BYTES * VECTORS
 
 
+def number_type(marker: Any) -> Any:
+    """Numba's type of the numbers that a marker stands for: a NumPy class such as ``numpy.float32``."""
+    return marker.instance_type if isinstance(marker, types.NumberClass) else marker
+
+
 class Emitter:
     """Writes vector code of one element type into a function that Numba is building."""
 
     def __init__(self, builder: Any, work: Any) -> None:
         self.builder = builder
-        self.size = 4 if work == types.float32 else 8
+        self.size = 4 if number_type(work) == types.float32 else 8
         self.element = ir.FloatType() if self.size == 4 else ir.DoubleType()
         self.lanes = VECTOR_BYTES // self.size
         self.vector = ir.VectorType(self.element, self.lanes)
@@ -250,6 +255,68 @@ def sum_blocks(
     return types.void(work, *[types.int64] * 8), generate
 
 
+def _summed(emit: Emitter, slots: list[Any], address: Any) -> list[Any]:
+    """What lies at an address added to the sums; the new sums."""
+    vectors = emit.row_of_vectors(address)
+    sums = [emit.builder.fadd(emit.builder.load(s), v) for s, v in zip(slots, vectors, strict=True)]
+    for slot, total in zip(slots, sums, strict=True):
+        emit.builder.store(total, slot)
+    return sums
+
+
+@intrinsic
+def sums_to_end(typing: Any, work: Any, src: Any, step: Any, out: Any, out_step: Any, count: Any) -> Any:
+    """out[i] = src[i] + … + src[count − 1], added from the last one, for rows of one block."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, src, step, out, out_step, count = arguments
+        emit = Emitter(builder, work)
+        slots = emit.accumulators(1)[0]
+        last = builder.sub(count, emit.number(1))
+        with cgutils.for_range(builder, count) as loop:
+            row = builder.sub(last, loop.index)
+            sums = _summed(emit, slots, builder.add(src, builder.mul(row, step)))
+            place = builder.add(out, builder.mul(row, out_step))
+            for v, total in enumerate(sums):
+                emit.store(total, emit.at(place, v * VECTOR_BYTES))
+        return context.get_dummy_value()
+
+    return types.void(work, *[types.int64] * 5), generate
+
+
+@intrinsic
+def sums_joined(
+    typing: Any,
+    work: Any,
+    src: Any,
+    step: Any,
+    before: Any,
+    rest: Any,
+    rest_step: Any,
+    out: Any,
+    out_step: Any,
+    count: Any,
+) -> Any:
+    """out[i] = rest[i] + src[0] + … + src[before + i − 1], for rows of one block."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, src, step, before, rest, rest_step, out, out_step, count = arguments
+        emit = Emitter(builder, work)
+        slots = emit.accumulators(1)[0]
+        with cgutils.for_range(builder, before) as loop:
+            _summed(emit, slots, builder.add(src, builder.mul(loop.index, step)))
+        here = builder.add(src, builder.mul(before, step))
+        with cgutils.for_range(builder, count) as loop:
+            others = emit.row_of_vectors(builder.add(rest, builder.mul(loop.index, rest_step)))
+            place = builder.add(out, builder.mul(loop.index, out_step))
+            for v, (slot, other) in enumerate(zip(slots, others, strict=True)):
+                emit.store(builder.fadd(other, builder.load(slot)), emit.at(place, v * VECTOR_BYTES))
+            _summed(emit, slots, builder.add(here, builder.mul(loop.index, step)))
+        return context.get_dummy_value()
+
+    return types.void(work, *[types.int64] * 8), generate
+
+
 @intrinsic
 def add_scaled(typing: Any, work: Any, src: Any, weight: Any, fresh: Any, out: Any, count: Any) -> Any:
     """Out (or 0 when `fresh`) + weight · src over `count` blocks that lie side by side."""
@@ -268,11 +335,13 @@ def add_scaled(typing: Any, work: Any, src: Any, weight: Any, fresh: Any, out: A
                     emit.store(builder.fadd(emit.load(place), product) if adds else product, place)
         return context.get_dummy_value()
 
-    return types.void(work, types.int64, work, types.int64, types.int64, types.int64), generate
+    number = number_type(work)
+    return types.void(work, types.int64, number, types.int64, types.int64, types.int64), generate
 
 
 def _machine_type(kind: Any) -> tuple[Any, int]:
     """LLVM's type of a NumPy number, and its size in bytes."""
+    kind = number_type(kind)
     if kind == types.float32:
         return ir.FloatType(), 4
     if kind == types.float64:
@@ -282,7 +351,7 @@ def _machine_type(kind: Any) -> tuple[Any, int]:
 
 def _widened(emit: Emitter, value: Any, kind: Any, target: Any) -> Any:
     """A number or vector of numbers of the picture, in the working type."""
-    builder = emit.builder
+    builder, kind = emit.builder, number_type(kind)
     if isinstance(kind, types.Integer):
         return (builder.sitofp if kind.signed else builder.uitofp)(value, target)
     size = 4 if kind == types.float32 else 8
@@ -307,11 +376,24 @@ def convert_row(typing: Any, source: Any, work: Any, src: Any, out: Any, count: 
             place = builder.add(out, builder.mul(index, emit.number(emit.size)))
             emit.store(_widened(emit, value, source, target), place)
 
-        with cgutils.for_range(builder, whole) as loop:
-            copy(builder.mul(loop.index, emit.number(emit.lanes)), wide, emit.vector)
+        # Several vectors a turn; the last one may overlap the one before it.
+        many = builder.sdiv(whole, emit.number(VECTORS))
+        with cgutils.for_range(builder, many) as loop:
+            first = builder.mul(loop.index, emit.number(VECTORS * emit.lanes))
+            for v in range(VECTORS):
+                copy(emit.at(first, v * emit.lanes), wide, emit.vector)
+        done = builder.mul(many, emit.number(VECTORS))
+        with cgutils.for_range(builder, builder.sub(whole, done)) as loop:
+            copy(builder.mul(builder.add(done, loop.index), emit.number(emit.lanes)), wide, emit.vector)
         done = builder.mul(whole, emit.number(emit.lanes))
-        with cgutils.for_range(builder, builder.sub(count, done)) as loop:
-            copy(builder.add(done, loop.index), element, emit.element)
+        rest = builder.sub(count, done)
+        is_long = builder.icmp_signed(">", whole, emit.number(0))
+        is_open = builder.icmp_signed(">", rest, emit.number(0))
+        with builder.if_then(is_open), builder.if_else(is_long) as (overlapping, single):
+            with overlapping:
+                copy(builder.sub(count, emit.number(emit.lanes)), wide, emit.vector)
+            with single, cgutils.for_range(builder, rest) as loop:
+                copy(builder.add(done, loop.index), element, emit.element)
         return context.get_dummy_value()
 
     return types.void(source, work, types.int64, types.int64, types.int64), generate
@@ -319,7 +401,7 @@ def convert_row(typing: Any, source: Any, work: Any, src: Any, out: Any, count: 
 
 def _narrowed(emit: Emitter, value: Any, kind: Any, target: Any) -> Any:
     """A number or vector in the type of the result: integers rounded half to even and clipped, NaN is 0."""
-    builder = emit.builder
+    builder, kind = emit.builder, number_type(kind)
     if not isinstance(kind, types.Integer):
         size = 4 if kind == types.float32 else 8
         if size == emit.size:
@@ -392,7 +474,7 @@ def finish_row(
                 pieces(division=False)
         return context.get_dummy_value()
 
-    return types.void(work, result, *[types.int64] * 3, work, *[types.int64] * 2), generate
+    return types.void(work, result, *[types.int64] * 3, number_type(work), *[types.int64] * 2), generate
 
 
 @intrinsic
@@ -404,7 +486,18 @@ def peek(typing: Any, source: Any, work: Any, address: Any) -> Any:
         element, size = _machine_type(source)
         return _widened(emit, emit.load(arguments[2], element, size), source, emit.element)
 
-    return work(source, work, types.int64), generate
+    return number_type(work)(source, work, types.int64), generate
+
+
+@intrinsic
+def peek_place(typing: Any, address: Any) -> Any:
+    """One number of a table of places, which are 64 bits long."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
+        return builder.load(pointer, align=8)
+
+    return types.int64(types.int64), generate
 
 
 @intrinsic
@@ -415,7 +508,7 @@ def poke(typing: Any, work: Any, address: Any, value: Any) -> Any:
         Emitter(builder, work).store(arguments[2], arguments[1])
         return context.get_dummy_value()
 
-    return types.void(work, types.int64, work), generate
+    return types.void(work, types.int64, number_type(work)), generate
 
 
 @intrinsic

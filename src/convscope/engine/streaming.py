@@ -207,7 +207,8 @@ def compute_chunk(work: tuple[str, str, Plan], chunk: Chunk) -> Chunk:
     """Compute one chunk, write it, and then say that it is finished."""
     source, target, plan = work
     with opened(Path(source)) as picture:
-        cells = apply_like(plan, window(picture, plan.request, chunk))
+        first_row = chunk[0] * plan.request.stride[0]
+        cells = apply_like(plan, first_row, window(picture, plan.request, chunk))
     _zarr().open_array(target, mode="r+")[chunk[0] : chunk[1], chunk[2] : chunk[3]] = cells
     _mark(Path(target), chunk).touch()
     return chunk

@@ -21,7 +21,7 @@ from convscope.engine.layout import (
     STREAM,
     WIDTH,
 )
-from convscope.engine.simd import VECTOR_BYTES, convert_row, finish_row, peek, poke
+from convscope.engine.simd import VECTOR_BYTES, convert_row, finish_row, peek, peek_place, poke
 
 
 @compiled
@@ -35,25 +35,31 @@ def aligned_shift(g: Any, column: int, size: int) -> int:
 def set_pixels(
     source: Any,
     work: Any,
-    g: Any,
-    column_map: Any,
+    places: int,
+    columns_at: int,
     fill: Any,
-    line: int,
-    out: int,
-    column: int,
+    src: int,
+    src_row: int,
+    scratch: int,
+    scratch_row: int,
+    rows: int,
     begin: int,
     end: int,
+    channels: int,
+    pixel: int,
+    channel: int,
     size: int,
 ) -> None:
-    """Pixels of one row one by one, wherever the border's map says they come from."""
-    channels = g[CHANNELS]
-    for p in range(begin, end):
-        place = column_map[column + p]
-        for c in range(channels):
-            value = fill
-            if place >= 0:
-                value = peek(source, work, line + place * g[SRC_PIXEL] + c * g[SRC_CHANNEL])
-            poke(work, out + (p * channels + c) * size, value)
+    """Some pixels of every row one by one, from wherever the maps of rows and columns say they come."""
+    for r in range(rows):
+        row = peek_place(places + 8 * r)
+        line, out = src + row * src_row, scratch + r * scratch_row
+        for p in range(begin, end):
+            place = peek_place(columns_at + 8 * p)
+            inside = row >= 0 and place >= 0
+            for c in range(channels):
+                value = peek(source, work, line + place * pixel + c * channel) if inside else fill
+                poke(work, out + (p * channels + c) * size, value)
 
 
 @compiled
@@ -61,8 +67,8 @@ def load_tile(
     source: Any,
     work: Any,
     g: Any,
-    row_map: Any,
-    column_map: Any,
+    rows_at: int,
+    columns_at: int,
     fill: Any,
     src: int,
     scratch: int,
@@ -73,32 +79,35 @@ def load_tile(
     size: int,
 ) -> None:
     """Rows and columns of the picture with its border, counted from the border's corner, into memory."""
-    channels = g[CHANNELS]
+    channels, pixel, channel = g[CHANNELS], g[SRC_PIXEL], g[SRC_CHANNEL]
+    src_row, scratch_row = g[SRC_ROW], g[SCRATCH_ROW]
     left = min(max(g[PAD_LEFT] - column, 0), columns)
     right = min(max(g[PAD_LEFT] + g[WIDTH] - column, left), columns)
-    inside = column + left - g[PAD_LEFT]
-    packed = g[SRC_CHANNEL] == g[SRC_SIZE] and g[SRC_PIXEL] == channels * g[SRC_SIZE]
-    for r in range(min(rows, g[MAPPED_ROWS] - row)):
-        out = scratch + r * g[SCRATCH_ROW]
-        found = row_map[row + r]
-        if found < 0:
-            for i in range(columns * channels):
+    if channel != g[SRC_SIZE] or pixel != channels * g[SRC_SIZE]:
+        left = right = columns  # numbers that lie apart are read one by one
+    begin = (column + left - g[PAD_LEFT]) * pixel
+    start, count = left * channels * size, (right - left) * channels
+    rows = min(rows, g[MAPPED_ROWS] - row)
+    rows_at += 8 * row
+    columns_at += 8 * column
+    for r in range(rows):
+        out = scratch + r * scratch_row + start
+        found = peek_place(rows_at + 8 * r)
+        if found >= 0 and count > 0:
+            convert_row(source, work, src + found * src_row + begin, out, count)
+        elif count > 0:
+            for i in range(count):
                 poke(work, out + i * size, fill)
-            continue
-        line = src + found * g[SRC_ROW]
-        if packed and right > left:
-            convert_row(
-                source,
-                work,
-                line + inside * g[SRC_PIXEL],
-                out + left * channels * size,
-                (right - left) * channels,
-            )
-        if packed:
-            set_pixels(source, work, g, column_map, fill, line, out, column, 0, left, size)
-            set_pixels(source, work, g, column_map, fill, line, out, column, right, columns, size)
-        else:
-            set_pixels(source, work, g, column_map, fill, line, out, column, 0, columns, size)
+    if left > 0:
+        set_pixels(
+            source, work, rows_at, columns_at, fill, src, src_row, scratch, scratch_row, rows,
+            0, left, channels, pixel, channel, size,
+        )  # fmt: skip
+    if right < columns:
+        set_pixels(
+            source, work, rows_at, columns_at, fill, src, src_row, scratch, scratch_row, rows,
+            right, columns, channels, pixel, channel, size,
+        )  # fmt: skip
 
 
 @compiled

@@ -1,0 +1,93 @@
+"""Bands of rows taken by several threads, in compiled code: no interpreter lock between them.
+
+One board of shared words, each that changes on a cache line of its own. Whoever leads writes the job and
+opens it; helpers that see a new sequence number enter, and every one takes the next band until none is
+left. The leader shuts the board and waits until those that entered have left, so the job's memory is
+nobody's afterwards. A helper that comes late sees a board that is shut, or a newer job, which it may as well
+help with.
+"""
+
+from __future__ import annotations
+
+from convscope.engine.compiling import compiled
+from convscope.engine.memory import add_to_word, call_tiles, read_word, relax, write_word
+
+LINE = 64
+# Places on the board, in bytes.
+SEQUENCE, OPEN, INSIDE, NEXT = (place * LINE for place in range(4))
+FUNCTION, JOB, SRC, DST, SCRATCH, ROOM, ROWS, BAND, SEATS = (4 * LINE + 8 * place for place in range(9))
+BOARD_BYTES = 6 * LINE
+# How often the leader looks whether all have left before it lets other programs run.
+LOOKS = 2000
+
+
+@compiled
+def run_alone(function: int, job: int, src: int, dst: int, scratch: int, begin: int, end: int) -> None:
+    """Output rows `begin` to `end`, on this thread."""
+    call_tiles(function, job, src, dst, scratch, begin, end)
+
+
+@compiled
+def take_bands(board: int, seat: int) -> None:
+    """Compute bands until all are taken; each seat has its own scratch memory."""
+    function, job = read_word(board + FUNCTION), read_word(board + JOB)
+    src, dst = read_word(board + SRC), read_word(board + DST)
+    scratch = read_word(board + SCRATCH) + seat * read_word(board + ROOM)
+    rows, band = read_word(board + ROWS), read_word(board + BAND)
+    begin = add_to_word(board + NEXT, 1) * band
+    while begin < rows:
+        call_tiles(function, job, src, dst, scratch, begin, min(begin + band, rows))
+        begin = add_to_word(board + NEXT, 1) * band
+
+
+@compiled
+def lead(
+    board: int, function: int, job: int, src: int, dst: int, scratch: int, room: int,
+    rows: int, band: int, seats: int,
+) -> bool:  # fmt: skip
+    """Post a job, work on it, and wait for the helpers; False when some are still at their last band."""
+    write_word(board + FUNCTION, function)
+    write_word(board + JOB, job)
+    write_word(board + SRC, src)
+    write_word(board + DST, dst)
+    write_word(board + SCRATCH, scratch)
+    write_word(board + ROOM, room)
+    write_word(board + ROWS, rows)
+    write_word(board + BAND, band)
+    write_word(board + SEATS, seats)
+    write_word(board + NEXT, 0)
+    write_word(board + OPEN, 1)
+    add_to_word(board + SEQUENCE, 1)
+    take_bands(board, 0)
+    write_word(board + OPEN, 0)
+    done: bool = all_left(board, LOOKS)
+    return done
+
+
+@compiled
+def all_left(board: int, looks: int) -> bool:
+    """True when no helper is inside, looked at up to so often."""
+    for _ in range(looks):
+        if read_word(board + INSIDE) == 0:
+            return True
+        relax()
+    return False
+
+
+@compiled
+def serve(board: int, seat: int, seen: int, looks: int) -> int:
+    """Help with every job that is posted until none came for so many looks; the last one's number."""
+    idle = 0
+    while idle < looks:
+        now = read_word(board + SEQUENCE)
+        if now == seen:
+            idle += 1
+            relax()
+            continue
+        seen = now
+        add_to_word(board + INSIDE, 1)
+        if read_word(board + OPEN) == 1 and seat < read_word(board + SEATS):
+            take_bands(board, seat)
+        add_to_word(board + INSIDE, -1)
+        idle = 0
+    return seen
