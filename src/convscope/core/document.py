@@ -63,6 +63,7 @@ class Reference:
     card: str
 
 
+@dataclass(frozen=True, slots=True)
 class Spark:
     """A row of values as small marks in a line of text, and the words that stand for it."""
 
