@@ -139,8 +139,3 @@ def _zeros(value: Any) -> Any:  # noqa: ANN401 - whatever the operator takes
     if isinstance(value, tuple | list):
         return type(value)(_zeros(entry) for entry in value)
     return value
-
-
-def known_operators() -> tuple[str, ...]:
-    """The names of the operators with a rule of their own."""
-    return tuple(sorted({*LAYERS, *OPERATORS, *ELEMENTWISE, *REARRANGED}))

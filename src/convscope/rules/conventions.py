@@ -6,7 +6,6 @@ last, a Keras) model at inference with one item: `CONVENTIONS` is the table, `co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -363,8 +362,3 @@ def _why(convention: Convention, row: Row, parts: list[Term | Plain], *, seen: b
         if isinstance(part, Term) and part.because:
             said += [*([" "] if said else []), *part.because, ": ", part.fact("count").brief(), "."]
     return text(*said)
-
-
-def total_by_name(network: Network) -> Mapping[str, int]:
-    """The totals under every convention."""
-    return {name: count(network, name).total for name in CONVENTIONS}

@@ -463,25 +463,12 @@ def recipe_of(layer: Layer, inputs: Sequence[Shape | None], output: Shape | None
     return rule(layer, inputs, output)  # type: ignore[arg-type]  # no shape is None
 
 
-def cost_of(node: Node, inputs: Sequence[Shape | None], output: Shape | None) -> Cost:
-    """The cost of a node that reads arrays of these shapes and gives one of this shape.
-
-    The arrays are those the importer saw; where it saw none they follow from the layer.
-    """
-    return cost_from(node, recipe_of(node.layer, inputs, output))
-
-
 def cost_from(node: Node, recipe: Recipe) -> Cost:
     """The cost of a node that a recipe tells."""
     macs = recipe.macs.value() if recipe.macs is not None else 0 if recipe.is_counted else None
     if node.weights is not None:
         return Cost(node.weights, macs, recipe)
     return Cost(recipe.weights if recipe.is_counted else None, macs, recipe)
-
-
-def total_size(arrays: Iterable[Weight]) -> int:
-    """How many numbers the arrays hold together, one name counted once."""
-    return sum({array.name: array.size for array in arrays}.values())
 
 
 def named(node: Node, arrays: Iterable[Weight]) -> tuple[Weight, ...]:
