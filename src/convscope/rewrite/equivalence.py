@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from convscope.core.structural import BatchNorm, Flatten, Linear
 from convscope.errors import ShapeError, UnsupportedError
 from convscope.rewrite.affine import Chain, affine_map, as_chain, inner_shape
 from convscope.rewrite.affine_map import AffineMap, unlike
-from convscope.rewrite.blockwise import BlockPairs
+from convscope.rewrite.blockwise import compared_blocks
 from convscope.rewrite.equivalence_report import (
     additivity_blocks,
     blockwise_blocks,
@@ -86,9 +86,10 @@ def equivalent(
     'border'
     """
     question = _Question(as_chain(first), as_chain(second))
-    if input_shape is not None:
-        return question.at_shape(inner_shape((*question.first, *question.second), input_shape))
-    return question.for_every_size()
+    if input_shape is None:
+        return question.for_every_size()
+    shape = inner_shape((*question.first, *question.second), input_shape)
+    return question.at_shape(shape, is_plain=len(shape) > np.size(input_shape))
 
 
 @dataclass
@@ -123,7 +124,7 @@ class _Question:
     def for_every_size(self) -> Proof | Counterexample | Undecided:
         """The answer where no shape is given."""
         ranks = self._ranks()
-        channels = self._channels()
+        channels = self._features() if ranks == (0,) else self._channels()
         if self.is_linear and not all(type(layer) in FORMS for layer in self._linear_layers()):
             return self._shape_by_shape(channels, ranks)
         answers: list[Proof | Counterexample | Undecided] = []
@@ -166,6 +167,11 @@ class _Question:
                 "no input fits both"
             )
         return known.pop() if known else 1
+
+    def _features(self) -> int:
+        """The length of a vector that both take."""
+        found = (_features_at_start(layers) for layers in (self.first, self.second))
+        return next((features for features in found if features is not None), 1)
 
     def _linear(self, channels: int, rank: int) -> Proof | Counterexample | Undecided:
         chains = [_layers_of(form) for form in self.forms]
@@ -234,7 +240,7 @@ class _Question:
             return Undecided(self.first, self.second, GIVE_SHAPE)
         proofs = []
         for shape in shapes:
-            answer = self.at_shape(shape)
+            answer = self.at_shape(shape, is_plain=len(shape) > 1 and shape[0] == 1)
             if not isinstance(answer, Proof):
                 return answer
             proofs.append(answer)
@@ -249,8 +255,9 @@ class _Question:
             if not any(isinstance(layer, SPATIAL_LAYERS) for layer in (*self.first, *self.second)):
                 shapes: list[tuple[int, ...]] = [(features,)]
             elif isinstance(layers[0], Flatten) and features % channels == 0:
-                rank = ranks[0]
-                shapes = [(channels, *lengths) for lengths in _factored(features // channels, rank)]
+                shapes = [(channels, *lengths) for lengths in _factored(features // channels, ranks[0])]
+            elif ranks == (1,):
+                shapes = [(channels, features)]
             else:
                 return []
             return [s for s in shapes if all(shape_after(c, s) for c in (self.first, self.second))]
@@ -258,8 +265,13 @@ class _Question:
 
     # --- one shape ------------------------------------------------------------------------------
 
-    def at_shape(self, shape: tuple[int, ...]) -> Proof | Counterexample | Undecided:
-        """The answer for inputs of one shape, (C, *spatial) or (features,)."""
+    def at_shape(
+        self, shape: tuple[int, ...], *, is_plain: bool = False
+    ) -> Proof | Counterexample | Undecided:
+        """The answer for inputs of one shape, (C, *spatial) or (features,).
+
+        A plain shape was given without its channel axis, and outputs are seen without one.
+        """
         for layers in (self.first, self.second):
             _checked_shape(layers, shape)
         if not self.is_linear:
@@ -270,7 +282,7 @@ class _Question:
                 return self._linear_at(shape)
             except UnsupportedError:
                 pass  # its operator as one matrix may still be small enough
-        return self._by_matrix(shape)
+        return self._by_matrix(shape, is_plain=is_plain)
 
     def _linear_at(self, shape: tuple[int, ...]) -> Proof | Counterexample | Undecided:
         channels, rank = shape[0], len(shape) - 1
@@ -278,11 +290,16 @@ class _Question:
         one, other = (tensor_form(chain, channels, rank) for chain in chains)
         found = compare_forms(one, other, shape[1:])
         blocks = linear_blocks((one, other), found, (self.first, self.second), shape)
-        if found.verdict != "equal":
-            return self._counterexample(found, channels, rank, blocks)
         try:
             elsewhere = compare_forms(one, other)
         except (UnsupportedError, ShapeError):
+            elsewhere = None
+        if found.verdict != "equal":
+            if elsewhere is not None and elsewhere.verdict == "border":
+                # On a small input every cell is near a border.
+                found, blocks = replace(found, verdict="border", border=elsewhere.border), ()
+            return self._counterexample(found, channels, rank, blocks)
+        if elsewhere is None:
             return self.proof(blocks, shape)
         if elsewhere.verdict == "equal":
             least = tuple(axis.lengths[0] for axis in elsewhere.axes)
@@ -291,8 +308,10 @@ class _Question:
             )
         return self.proof((*blocks, *unlike_elsewhere_blocks(elsewhere)), shape)
 
-    def _by_matrix(self, shape: tuple[int, ...]) -> Proof | Counterexample | Undecided:
+    def _by_matrix(self, shape: tuple[int, ...], *, is_plain: bool) -> Proof | Counterexample | Undecided:
         one, other = (affine_map(_layers_of(form), shape) for form in self.forms)
+        if is_plain:
+            one, other = _seen_plain(one), _seen_plain(other)
         rank = len(shape) - 1
         values = np.zeros(shape, dtype=np.int64)
         if one.output_shape != other.output_shape:
@@ -313,16 +332,16 @@ class _Question:
         self, channels: int, rank: int, shape: tuple[int, ...] | None = None
     ) -> Proof | Counterexample | Undecided:
         """Equal normal forms are a proof; else a search."""
-        compared = BlockPairs(self.forms, channels, rank, shape)
+        compared = compared_blocks((self.first, self.second), channels, rank, shape)
         if compared.equal:
-            blocks = blockwise_blocks(self.rules, compared.told)
+            blocks = blockwise_blocks(compared.rules, compared.told)
             least: tuple[int, ...] = ()
             if shape is None:
                 taken = next(shapes_both_take(self.first, self.second, channels, rank), None)
                 if taken is None:
                     raise ShapeError("no input shape was found that both take")
                 least = taken[1:]
-            return self.proof(blocks, shape, least)
+            return Proof(self.first, self.second, shape, least, compared.rules, tuple(blocks))
         return self._searched(channels, rank, shape, compared.spots)
 
     def _searched(
@@ -333,9 +352,7 @@ class _Question:
         spots: Sequence[tuple[int, ...]],
     ) -> Counterexample | Undecided:
         search = Search(self.first, self.second)
-        shapes = (
-            [shape] if shape is not None else list(shapes_both_take(self.first, self.second, channels, rank))
-        )
+        shapes = [shape] if shape is not None else self._shapes(channels, rank)
         shapes += [(channels, *lengths) for lengths in spots if shape is None]
         if not shapes:
             raise ShapeError("no input shape was found that both take")
@@ -344,18 +361,24 @@ class _Question:
                 continue
             hit = search.at(found_shape, rank)
             if hit is not None:
-                return self._refuted_nonlinear(hit, found_shape, rank)
+                return self._refuted_nonlinear(hit, shapes, rank)
         told = "no rule brings the two together, and no input was found that they answer differently"
         return Undecided(self.first, self.second, told, search.tried, EFFORT)
 
-    def _refuted_nonlinear(self, hit: Found, shape: tuple[int, ...], rank: int) -> Counterexample:
-        where: Where = "shape" if hit.cell is None else "some inputs"
-        found = self._refuted(hit, where)
+    def _shapes(self, channels: int, rank: int) -> list[tuple[int, ...]]:
+        """Shapes to search, the smallest first; of several channels too where any number of them fits."""
+        fixed = rank == 0 or any(input_channels(layers) for layers in (self.first, self.second))
+        counts = (channels,) if fixed else (channels, channels + 1)
+        return [shape for count in counts for shape in shapes_both_take(self.first, self.second, count, rank)]
+
+    def _refuted_nonlinear(self, hit: Found, shapes: Sequence[tuple[int, ...]], rank: int) -> Counterexample:
+        found = self._refuted(hit, "shape" if hit.cell is None else "some inputs")
         linear = [form.is_linear for form in self.forms]
-        if where == "shape" or linear[0] == linear[1]:
+        if linear[0] == linear[1]:
             return found
         bent = self.second if linear[0] else self.first
-        pair = _not_additive(bent, shape, rank)
+        pairs = (_not_additive(bent, shape, rank) for shape in shapes)
+        pair = next((pair for pair in pairs if pair is not None), None)
         if pair is None:
             return found
         return _with_notes(found, additivity_blocks(bent, pair, item_layout(pair[0].shape, rank)), pair)
@@ -392,9 +415,7 @@ def input_channels(layers: Sequence[Layer]) -> int | None:
             return layer.num_features
         if isinstance(layer, PReLU) and layer.weight.size > 1:
             return layer.weight.size
-        if isinstance(layer, Linear):
-            return layer.in_features
-        if isinstance(layer, Flatten):
+        if isinstance(layer, Flatten | Linear):
             return None
     return None
 
@@ -424,6 +445,14 @@ def _factored(cells: int, rank: int) -> list[tuple[int, ...]]:
         return [(cells,)]
     divisors = {d for low in range(1, math.isqrt(cells) + 1) if cells % low == 0 for d in (low, cells // low)}
     return [(first, *rest) for first in sorted(divisors) for rest in _factored(cells // first, rank - 1)]
+
+
+def _seen_plain(found: AffineMap) -> AffineMap:
+    """The map with a single output channel's axis left out."""
+    shape = found.output_shape
+    if len(shape) == 1 or shape[0] != 1:
+        return found
+    return replace(found, output_shape=shape[1:], bias=found.bias.reshape(shape[1:]))
 
 
 def _differing_cell(one: AffineMap, other: AffineMap, rows: tuple[int, ...]) -> tuple[int, ...] | None:

@@ -53,7 +53,7 @@ def shapes_both_take(
     """Shapes (C, *spatial) that both take, the smallest first."""
     found = 0
     every = itertools.product(range(1, LONGEST + 1), repeat=rank)
-    for spatial in sorted(every, key=lambda lengths: (math.prod(lengths), max(lengths), lengths)):
+    for spatial in sorted(every, key=lambda lengths: (math.prod(lengths), max(lengths, default=0), lengths)):
         shape = (channels, *spatial)
         if all(shape_after(layers, shape) is not None for layers in (first, second)):
             yield shape
