@@ -262,11 +262,18 @@ def _bound_words(found: PairResult, axis: int) -> Text:
     name = axis_name(axis, len(found.axes)) if len(_unlike_axes(found)) > 1 else "each axis"
     last = locality.start + locality.period - 1
     stretch = "1 cell" if locality.period == 1 else f"{locality.period} cells"
+    if locality.left or locality.right:
+        border = text(
+            f"Along {name} the border changes at most the first ", locality.left, " and the last ",
+            locality.right, " output cells; between them every cell is its neighbour moved on.",
+        )  # fmt: skip
+    else:
+        border = text(
+            f"Along {name} no window reaches over the border: every cell is its neighbour moved on."
+        )
     return text(
-        f"Along {name} the border changes at most the first ", locality.left, " and the last ",
-        locality.right, " output cells; between them every cell is its neighbour moved on. Every length "
-        "up to ", last, " was compared, border and all, and every number agrees. An input longer by ",
-        stretch, " has no window that one of these has not: from ", locality.start,
+        *border, " Every length up to ", last, " was compared, ends and all, and every number agrees. An "
+        "input longer by ", stretch, " has no window that one of these has not: from ", locality.start,
         " on, a longer input repeats the windows of a shorter one. So no size differs.",
     )  # fmt: skip
 
