@@ -58,7 +58,9 @@ def _parse(part: str) -> Layer:
     if word not in WEIGHTED:
         raise InputError(f"'{found['word']}' has no weights to write in brackets; {', '.join(WEIGHTED)} have")
     items = [item.strip() for item in found["rest"].strip().lstrip(",").split(",") if item.strip()]
-    return WEIGHTED[word](found["weight"].strip(), items)
+    weight = found["weight"].strip()
+    # Lists within lists keep the brackets around them all.
+    return WEIGHTED[word](f"[{weight}]" if weight.startswith("[") else weight, items)
 
 
 def _bias(items: list[str]) -> tuple[str | None, list[str]]:
