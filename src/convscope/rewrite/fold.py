@@ -12,7 +12,7 @@ import numpy.typing as npt
 from convscope.core.array import ExactArray, LazyTable, RationalArray, SymbolicArray, from_cells
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Step
-from convscope.core.document import Block, Finding, Text, text
+from convscope.core.document import Block, Finding, Formula, Text, text
 from convscope.core.expression import Expression, Number, Product, Quotient, Root, Symbol, equation
 from convscope.core.layer import Layer, replaced
 from convscope.core.number import Exact
@@ -245,15 +245,15 @@ def _step(layer: Weighted, *, after: bool, remark: Text = (), border: Border | N
     scale = Symbol("s")
     side = "output" if after else "input"
     told = text(
-        "A normalisation with stored statistics multiplies each channel by ",
-        equation(scale, Quotient(Symbol("weight"), Root(Symbol("var") + Symbol("eps")))),
-        " and adds ", Symbol("bias") - Product((mean, scale)), f". Along the {side} channels the weights "
-        "become ", Product((scale, weight)), " and the bias ",
-        _bias_formula(scale, bias, mean, after=after), ". ", *remark,
+        "A normalisation with stored statistics multiplies each channel by its ", scale, " and adds ",
+        Symbol("bias") - Product((mean, scale)), f". Along the {side} channels the weights become ",
+        Product((scale, weight)), " and the bias ", _bias_formula(scale, bias, mean, after=after), ". ",
+        *remark,
     )  # fmt: skip
+    factor = Formula(equation(scale, Quotient(Symbol("weight"), Root(Symbol("var") + Symbol("eps")))))
     weights = _weights(layer)
     own = _bias(layer)
-    blocks: list[Block] = []
+    blocks: list[Block] = [factor]
     plain = weights[0, 0] if weights.ndim > 2 and weights.shape[:2] == (1, 1) else weights
     blocks += array_views(plain, text("Folded weights"))
     if own is not None:
