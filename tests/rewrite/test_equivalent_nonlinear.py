@@ -136,6 +136,22 @@ def test_a_bias_hidden_far_away_is_never_proved_equal():
     assert not cs.equivalent(*hidden)
 
 
+def test_large_inputs_are_searched_as_well():
+    found = cs.equivalent(
+        [SOBEL, cs.ReLU()], [cs.Conv("-1 0 1; -2 0 2; -1 0 2", bias=1), cs.ReLU()], (90, 90)
+    )
+    assert found.input.shape == (90, 90)
+    assert np.count_nonzero(np.asarray(found.input)) == 1
+    found = cs.equivalent([cs.Sigmoid(), SOBEL], [cs.Sigmoid(), SOBEL, cs.Conv("1", bias=0)], (200, 200))
+    assert isinstance(found, cs.Proof)
+
+
+def test_softmax_over_several_channels():
+    # Over one channel softmax is 1 whatever comes in; over two it is not.
+    found = cs.equivalent([cs.Softmax(1), cs.Softmax(1)], cs.Softmax(1))
+    assert found.input.shape[0] == 2
+
+
 def test_the_shape_given_decides():
     first, second = cs.MaxPool(2), cs.MaxPool(2, ceil_mode=True)
     assert not cs.equivalent(first, second)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from convscope.core.array import ExactArray, RationalArray
-from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.document import Block
-from convscope.core.layer import Layer
-from convscope.core.pointwise import PReLU
-from convscope.core.structural import BatchNorm, Flatten, Linear
+from convscope.core.pointwise import Identity
+from convscope.core.structural import Flatten, Linear
 from convscope.errors import ShapeError, UnsupportedError
 from convscope.rewrite.affine import Chain, affine_map, as_chain, inner_shape
 from convscope.rewrite.affine_map import AffineMap, unlike
@@ -25,8 +22,10 @@ from convscope.rewrite.equivalence_report import (
     matrix_blocks,
     other_sizes_blocks,
     rank_blocks,
+    same_end_blocks,
     unlike_elsewhere_blocks,
 )
+from convscope.rewrite.fitting import check_shape, features_at_start, few_shapes, input_channels
 from convscope.rewrite.linear_pair import PairResult, compare_forms
 from convscope.rewrite.nonlinear import NormalForm, normal_form
 from convscope.rewrite.proof import Counterexample, Layers, Proof, Undecided, Where
@@ -35,15 +34,13 @@ from convscope.rewrite.search import (
     Found,
     Search,
     item_layout,
+    not_additive,
     shape_after,
     shapes_both_take,
     try_input,
 )
 from convscope.rewrite.tensor_form import FORMS, tensor_form
-from convscope.rules.shape import output_shape
-from convscope.worked.arithmetic import add
 from convscope.worked.layout import SPATIAL_LAYERS
-from convscope.worked.solution import solve
 
 # The numbers of spatial axes, for layers that fit any: pictures first.
 OPEN_RANKS = (2, 1, 3)
@@ -85,7 +82,8 @@ def equivalent(
     >>> equivalent(AvgPool(3, 1, 1, count_include_pad=False), Conv.uniform(3, padding=1)).where
     'border'
     """
-    question = _Question(as_chain(first), as_chain(second))
+    # No layer at all leaves its input as it is.
+    question = _Question(as_chain(first) or (Identity(),), as_chain(second) or (Identity(),))
     if input_shape is None:
         return question.for_every_size()
     shape = inner_shape((*question.first, *question.second), input_shape)
@@ -125,8 +123,10 @@ class _Question:
         """The answer where no shape is given."""
         ranks = self._ranks()
         channels = self._features() if ranks == (0,) else self._channels()
-        if self.is_linear and not all(type(layer) in FORMS for layer in self._linear_layers()):
+        if self.is_linear and not all(type(layer) in FORMS for chain in self._chains() for layer in chain):
             return self._shape_by_shape(channels, ranks)
+        if self._is_same_features():
+            return self.proof(blockwise_blocks(self.rules, ["other"]))
         answers: list[Proof | Counterexample | Undecided] = []
         for rank in ranks:
             answer = (self._linear if self.is_linear else self._by_rules)(channels, rank)
@@ -142,8 +142,26 @@ class _Question:
             return _with_notes(last, notes)
         return last
 
-    def _linear_layers(self) -> list[Layer]:
-        return [layer for form in self.forms for block in form.blocks for layer in block.layers]
+    def _chains(self) -> tuple[Layers, Layers]:
+        """The linear layers of both, without those at the end that are the same in both.
+
+        What they do to equal inputs is equal. Flattening is the last of them to be left out, and keeps
+        all cells; a linear layer might hide a difference, which is then looked for in the whole.
+        """
+        one, other = (_layers_of(form) for form in self.forms)
+        while one and other and one[-1] == other[-1] and isinstance(one[-1], Flatten | Linear):
+            one, other = one[:-1], other[:-1]
+        return one, other
+
+    def _is_same_features(self) -> bool:
+        """True where nothing is left of both but the same flattening and linear layers, with weights."""
+        layers = _layers_of(self.forms[0])
+        return (
+            self.is_linear
+            and self._chains() == ((), ())
+            and any(isinstance(layer, Flatten | Linear) for layer in layers)
+            and all(layer.weight is not None for layer in layers if isinstance(layer, Linear))
+        )
 
     def _ranks(self) -> tuple[int, ...]:
         known = {rank for layer in (*self.first, *self.second) if (rank := getattr(layer, "rank", None))}
@@ -170,23 +188,28 @@ class _Question:
 
     def _features(self) -> int:
         """The length of a vector that both take."""
-        found = (_features_at_start(layers) for layers in (self.first, self.second))
+        found = (features_at_start(layers) for layers in (self.first, self.second))
         return next((features for features in found if features is not None), 1)
 
     def _linear(self, channels: int, rank: int) -> Proof | Counterexample | Undecided:
-        chains = [_layers_of(form) for form in self.forms]
+        chains = self._chains()
         try:
             one, other = (tensor_form(chain, channels, rank) for chain in chains)
             found = compare_forms(one, other)
         except UnsupportedError as error:
             return Undecided(self.first, self.second, f"{error}; {GIVE_SHAPE}")
-        if found.verdict == "equal":
-            blocks = linear_blocks((one, other), found, (self.first, self.second), None)
-            return self.proof(blocks, least=tuple(axis.lengths[0] for axis in found.axes))
         if found.verdict == "open":
             return Undecided(self.first, self.second, GIVE_SHAPE)
-        blocks = linear_blocks((one, other), found, (self.first, self.second), None)
-        return self._counterexample(found, channels, rank, blocks)
+        blocks = linear_blocks((one, other), found, chains, None)
+        if chains[0] != _layers_of(self.forms[0]):
+            blocks += same_end_blocks()
+        if found.verdict == "equal":
+            return self.proof(blocks, least=tuple(axis.lengths[0] for axis in found.axes))
+        refuted = self._counterexample(found, channels, rank, blocks)
+        if isinstance(refuted, Undecided) and chains[0] != _layers_of(self.forms[0]):
+            # The layers at the end hide the difference, or take only inputs of another size.
+            return self._shape_by_shape(channels, (rank,))
+        return refuted
 
     def _counterexample(
         self, found: PairResult, channels: int, rank: int, notes: Sequence[Block]
@@ -198,10 +221,9 @@ class _Question:
         hit = self._worked(values, rank)
         if hit is None:
             return self._unproved_numbers()
-        where: Where = "shape" if found.verdict == "shape" else "border"
-        if found.verdict == "everywhere":
-            where = "everywhere"
-        return self._refuted(hit, where, found, notes)
+        if hit.cell is None:
+            return self._refuted(hit, "shape", found, notes)
+        return self._refuted(hit, "border" if found.verdict == "border" else "everywhere", found, notes)
 
     def _unproved_numbers(self) -> Undecided:
         told = "their numbers could be neither proved equal nor told apart"
@@ -235,7 +257,7 @@ class _Question:
 
     def _shape_by_shape(self, channels: int, ranks: tuple[int, ...]) -> Proof | Counterexample | Undecided:
         """Linear layers and flattening: where few input shapes fit both, all of them are decided."""
-        shapes = self._few_shapes(channels, ranks)
+        shapes = few_shapes((self.first, self.second), channels, ranks)
         if not shapes:
             return Undecided(self.first, self.second, GIVE_SHAPE)
         proofs = []
@@ -245,23 +267,6 @@ class _Question:
                 return answer
             proofs.append(answer)
         return proofs[0] if len(proofs) == 1 else self.proof(other_sizes_blocks(shapes, proofs[0].blocks))
-
-    def _few_shapes(self, channels: int, ranks: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """Every input shape that fits both, where flattening or a linear layer leaves only a few."""
-        for layers in (self.first, self.second):
-            features = _features_at_start(layers)
-            if features is None:
-                continue
-            if not any(isinstance(layer, SPATIAL_LAYERS) for layer in (*self.first, *self.second)):
-                shapes: list[tuple[int, ...]] = [(features,)]
-            elif isinstance(layers[0], Flatten) and features % channels == 0:
-                shapes = [(channels, *lengths) for lengths in _factored(features // channels, ranks[0])]
-            elif ranks == (1,):
-                shapes = [(channels, features)]
-            else:
-                return []
-            return [s for s in shapes if all(shape_after(c, s) for c in (self.first, self.second))]
-        return []
 
     # --- one shape ------------------------------------------------------------------------------
 
@@ -273,7 +278,7 @@ class _Question:
         A plain shape was given without its channel axis, and outputs are seen without one.
         """
         for layers in (self.first, self.second):
-            _checked_shape(layers, shape)
+            check_shape(layers, shape)
         if not self.is_linear:
             return self._by_rules(shape[0], len(shape) - 1, shape)
         chains = [_layers_of(form) for form in self.forms]
@@ -377,7 +382,7 @@ class _Question:
         if linear[0] == linear[1]:
             return found
         bent = self.second if linear[0] else self.first
-        pairs = (_not_additive(bent, shape, rank) for shape in shapes)
+        pairs = (not_additive(bent, shape, rank) for shape in shapes)
         pair = next((pair for pair in pairs if pair is not None), None)
         if pair is None:
             return found
@@ -403,48 +408,8 @@ def _with_notes(
     )
 
 
-# --- what inputs fit --------------------------------------------------------------------------
-
-
-def input_channels(layers: Sequence[Layer]) -> int | None:
-    """The channels that layers in order take; None where any number fits."""
-    for layer in layers:
-        if isinstance(layer, Conv | ConvTranspose):
-            return layer.in_channels
-        if isinstance(layer, BatchNorm) and layer.num_features is not None:
-            return layer.num_features
-        if isinstance(layer, PReLU) and layer.weight.size > 1:
-            return layer.weight.size
-        if isinstance(layer, Flatten | Linear):
-            return None
-    return None
-
-
 def _layers_of(form: NormalForm) -> Layers:
     return tuple(layer for block in form.blocks for layer in block.layers)
-
-
-def _checked_shape(layers: Layers, shape: tuple[int, ...]) -> None:
-    """Refuse a shape that the layers do not take, in their words."""
-    for number, layer in enumerate(layers, start=1):
-        try:
-            shape = tuple(int(n) for n in output_shape(layer, [shape]).shape)
-        except ShapeError as error:
-            raise (error.within(f"layer {number}") if len(layers) > 1 else error) from None
-
-
-def _features_at_start(layers: Layers) -> int | None:
-    """The features of an input that a linear layer fixes, alone or after flattening."""
-    rest = layers[1:] if layers and isinstance(layers[0], Flatten) else layers
-    return rest[0].in_features if rest and isinstance(rest[0], Linear) else None
-
-
-def _factored(cells: int, rank: int) -> list[tuple[int, ...]]:
-    """Every way to write a number of cells as so many lengths."""
-    if rank == 1:
-        return [(cells,)]
-    divisors = {d for low in range(1, math.isqrt(cells) + 1) if cells % low == 0 for d in (low, cells // low)}
-    return [(first, *rest) for first in sorted(divisors) for rest in _factored(cells // first, rank - 1)]
 
 
 def _seen_plain(found: AffineMap) -> AffineMap:
@@ -464,31 +429,4 @@ def _differing_cell(one: AffineMap, other: AffineMap, rows: tuple[int, ...]) -> 
     for cell in sorted(set(factors[0]) | set(factors[1])):
         if factors[0].get(cell) != factors[1].get(cell):
             return cell
-    return None
-
-
-def _not_additive(layers: Layers, shape: tuple[int, ...], rank: int) -> tuple[ExactArray, ExactArray] | None:
-    """Two inputs x and y of this shape with f(x + y) + f(0) ≠ f(x) + f(y)."""
-    size = math.prod(shape)
-    cells = range(min(size, 9))
-    pairs = [((a, 1), (a, -1)) for a in cells] + [((a, 1), (b, 1)) for a in cells for b in cells if a < b]
-
-    def at(*spots: tuple[int, int]) -> RationalArray:
-        flat = np.zeros(size, dtype=np.int64)
-        for cell, value in spots:
-            flat[cell] += value
-        inner = shape[1:] if rank in (1, 2) and shape[0] == 1 else shape
-        return RationalArray(flat.reshape(inner))
-
-    layout = item_layout(at().shape, rank)
-    worked = {}
-
-    def value(*spots: tuple[int, int]) -> ExactArray:
-        if spots not in worked:
-            worked[spots] = solve(at(*spots), *layers, layout=layout).value
-        return worked[spots]
-
-    for x, y in sorted(pairs, key=lambda pair: -pair[1][1]):
-        if unlike(add(value(x, y), value()), add(value(x), value(y))).any():
-            return at(x), at(y)
     return None

@@ -100,10 +100,16 @@ def normal_form(layers: Sequence[Item], *, scaled: bool = False) -> NormalForm:
         if isinstance(layer, Identity | Dropout):
             rules[DROPPED] = None
         else:
-            items.append(layer if isinstance(layer, Piecewise) else piecewise_of(layer) or layer)
+            items.append(layer if isinstance(layer, Piecewise) else _item(layer))
     while any(_applied(items, place, rules, rule_set) for place in range(len(items))):
         pass
     return NormalForm(_blocks(items), tuple(rules))
+
+
+def _item(layer: Layer) -> Item:
+    if isinstance(layer, AdaptiveMaxPool) and set(layer.output_size) == {1} and layer.rank is None:
+        return GlobalMaxPool()
+    return piecewise_of(layer) or layer
 
 
 def _applied(items: list[Item], place: int, rules: dict[str, None], rule_set: Sequence[Rule]) -> bool:
