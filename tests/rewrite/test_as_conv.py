@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.rewrite.layers import arrays, layers_with_shapes
 
@@ -46,6 +46,25 @@ def test_what_it_gives_is_the_layer(case):
         assert isinstance(layer, cs.AvgPool)
         outside = np.unique(original.differing(rewritten) % found.border.mask.size)
         assert sorted(outside) == sorted(np.flatnonzero(found.border.mask))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(layers_with_shapes(ranks=(1, 2)))
+def test_the_prover_agrees(case):
+    layer, shape = case
+    assume(not isinstance(layer, Flatten))
+    shape = inner_shape((layer,), shape)
+    try:
+        layer_map(layer, shape)
+        found = as_conv(layer, shape)
+    except (ShapeError, UnsupportedError):
+        return
+    assert bool(cs.equivalent(found, layer, shape)) == found.is_exact
+    try:
+        every = as_conv(layer.for_rank(max(len(shape) - 1, 1)), channels=shape[0])
+    except (InputError, UnsupportedError):  # its kernel depends on the size
+        return
+    assert bool(cs.equivalent(every, layer)) == every.is_exact
 
 
 def exact(layers, shape, **options):

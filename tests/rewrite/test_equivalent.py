@@ -198,6 +198,41 @@ def test_linear_layers_after_flattening():
     assert isinstance(cs.equivalent(cs.Flatten(), cs.Identity()), cs.Undecided)
 
 
+def test_the_same_layers_at_the_end_need_no_shape():
+    end = [cs.Flatten(), cs.Linear([[1, 2, 3, 4]], [5])]
+    found = cs.equivalent([cs.AvgPool(2), *end], [cs.Conv.uniform(2, stride=2), *end])
+    assert found.every_size
+    assert "The layers after these are the same" in found.to_text(width=200)
+    found = cs.equivalent(
+        [cs.Conv(NINE, padding=1), cs.Flatten()],
+        [cs.Conv(NINE, padding=1, padding_mode="replicate"), cs.Flatten()],
+    )
+    assert found.where == "border"
+    # A last layer that hides what differs before it proves nothing for other sizes.
+    hidden = [[cs.Conv(kernel), cs.Flatten(), cs.Linear([[0, 0, 0, 0]])] for kernel in ("1 2", "1 3")]
+    assert cs.equivalent(*hidden, (2, 3)).input_shape == (1, 2, 3)
+    assert isinstance(cs.equivalent(*hidden), cs.Undecided)
+    wide = cs.Linear(np.ones((3, 50_000), dtype=int))
+    assert cs.equivalent(wide, [wide, cs.Identity()]).every_size
+
+
+def test_an_operator_that_would_not_fit_is_refused_with_its_size():
+    layers = [cs.Conv(np.full((64, 64, 3, 3), n)) for n in (1, 2)]
+    with pytest.raises(ShapeError, match=r"1,816,805,376 entries that are not zero \(43\.6 GB\)"):
+        cs.equivalent(*([layer, cs.Flatten()] for layer in layers), (64, 224, 224))
+
+
+def test_no_layer_at_all_is_the_identity():
+    assert cs.equivalent([], cs.Identity())
+    assert cs.equivalent([], cs.Conv("2")).where == "everywhere"
+
+
+def test_letters_stay_letters():
+    assert cs.equivalent(cs.Conv("a b; c d"), cs.Conv("d c; b a", flip=True))
+    found = cs.equivalent(cs.Conv("a b"), cs.Conv("a c"))
+    assert found.input == cs.matrix("0 1")
+
+
 def test_windows_that_depend_on_the_size_need_a_shape():
     found = cs.equivalent(cs.Upsample(size=4), cs.Upsample(size=(4, 4), mode="nearest"))
     assert isinstance(found, cs.Proof)

@@ -69,6 +69,26 @@ def test_roots_stay_exact():
     assert not unlike(cs.solve(x, found.layer).value, cs.solve(x, conv, norm).value).any()
 
 
+def test_many_weights_are_multiplied_when_they_are_looked_at():
+    rng = np.random.default_rng(2)
+    weight = rng.normal(size=(8, 6, 3, 3)).astype(np.float32)
+    norm = cs.BatchNorm(*rng.uniform(0.5, 2, (4, 8)).round(3))
+    found = fold(cs.Conv(weight), norm).layer.weight
+    floats = found.to_float()
+    for index in [(0, 0, 0, 0), (3, 5, 2, 1), (7, 1, 0, 2), (4, 4, 1, 1)]:
+        assert floats[index] == float(found[index])
+    scale = np.asarray(norm.weight, float) / np.sqrt(np.asarray(norm.running_var, float) + 1e-5)
+    assert np.allclose(floats, weight * scale[:, None, None, None], rtol=1e-6)
+
+
+def test_a_shift_of_the_mean_alone_is_made_up_for_by_padding_with_it():
+    norm, conv = cs.BatchNorm([3, 3], [2, 5]), cs.Conv(np.ones((1, 2, 3, 3)), padding=1)
+    found = fold(norm, conv)
+    assert found.layer.padding_value == 3
+    assert found.is_exact
+    assert layer_map(found.layer, (2, 4, 4)).equals(both(norm, conv, (2, 4, 4)))
+
+
 def test_against_pytorch():
     rng = np.random.default_rng(5)
     weight, bias = rng.normal(size=(4, 3, 3, 3)), rng.normal(size=4)

@@ -25,6 +25,7 @@ def test_one_axis_is_scipys_convolution_matrix():
     found = as_matrix(cs.Conv([[taps]], flip=True), (7,))
     assert np.array_equal(found.array(), linalg.convolution_matrix(taps, 7, mode="valid"))
     same = as_matrix(cs.Conv([[taps]], flip=True, padding="same"), (7,))
+    assert np.array_equal(np.asarray(same), same.array())
     assert np.array_equal(same.array(), linalg.convolution_matrix(taps, 7, mode="same"))
     full = as_matrix(cs.Conv([[taps]], flip=True, padding=2), (7,))
     assert np.array_equal(full.array(), linalg.convolution_matrix(taps, 7, mode="full"))

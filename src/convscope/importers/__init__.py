@@ -141,7 +141,8 @@ def layers(words: str) -> tuple[Layer, ...]:
 
     A layer is written as `layer` reads it. A convolution of either direction or a linear layer may be
     written with its weights: the word, a matrix in brackets as `matrix` reads it (or a kernel's name), and
-    the options, among them ``bias 3`` and ``flip``.
+    the options, among them ``bias 3`` and ``flip``; a batch normalisation with rows of mean, variance, weight
+    and bias, one column a channel, and ``eps 1e-5``.
 
     Raises:
         InputError: led by the layer's place, and by the column where there is one.

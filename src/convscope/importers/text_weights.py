@@ -10,13 +10,14 @@ from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.kernel import Kernel
 from convscope.core.layer import Layer
 from convscope.core.reading import kernel, matrix
-from convscope.core.structural import Linear
+from convscope.core.structural import BatchNorm, Linear
 from convscope.errors import ConvscopeError, InputError
 from convscope.importers.text import parse_layer
 
 MAX_TEXT = 1_000_000
 _WEIGHTED = re.compile(r"\s*(?P<word>[A-Za-z]+)\s*\[(?P<weight>.*)\]\s*(?P<rest>[^\[\]]*)\Z", re.DOTALL)
 _THEN = re.compile(r"(?:\s|\])then\s|\|", re.IGNORECASE)
+_EPS = re.compile(r"eps\s+(?P<number>[-+.\w/]+)\Z", re.IGNORECASE)
 _BIAS = re.compile(r"bias\s+(?P<numbers>[-+.\d(][^,]*)\Z", re.IGNORECASE)
 
 
@@ -57,7 +58,9 @@ def _parse(part: str) -> Layer:
     if word not in WEIGHTED:
         raise InputError(f"'{found['word']}' has no weights to write in brackets; {', '.join(WEIGHTED)} have")
     items = [item.strip() for item in found["rest"].strip().lstrip(",").split(",") if item.strip()]
-    return WEIGHTED[word](found["weight"].strip(), items)
+    weight = found["weight"].strip()
+    # Lists within lists keep the brackets around them all.
+    return WEIGHTED[word](f"[{weight}]" if weight.startswith("[") else weight, items)
 
 
 def _bias(items: list[str]) -> tuple[str | None, list[str]]:
@@ -91,9 +94,26 @@ def _linear(weight: str, items: list[str]) -> Layer:
     return Linear(matrix(weight), None if bias is None else matrix(bias).reshape((-1,)))
 
 
+def _batch_norm(statistics: str, items: list[str]) -> Layer:
+    """Rows of mean, variance, weight and bias, one column a channel; the last two may be left out."""
+    rows = matrix(statistics)
+    if rows.ndim != 2 or not 2 <= rows.shape[0] <= 4:
+        raise InputError(
+            f"a batch normalisation takes 2 to 4 rows (mean; var; weight; bias), one column a channel, got "
+            f"shape {rows.shape}"
+        )
+    given = [match["number"] for item in items if (match := _EPS.match(item))]
+    options: dict[str, Any] = {"eps": given[0]} if given else {}
+    if len(items) > len(options):
+        raise InputError(f"'{items[-1]}' is not an option of a batch normalisation; write 'eps 1e-5'")
+    mean, variance, *scaled = (rows[row] for row in range(rows.shape[0]))
+    return BatchNorm(mean, variance, *scaled, **options)
+
+
 WEIGHTED: dict[str, Callable[[str, list[str]], Layer]] = {
     "conv": _convolution(Conv, "conv"),
     "convtranspose": _convolution(ConvTranspose, "convtranspose"),
     "deconv": _convolution(ConvTranspose, "convtranspose"),
     "linear": _linear,
+    "batchnorm": _batch_norm,
 }

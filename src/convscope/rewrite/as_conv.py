@@ -59,7 +59,7 @@ def as_conv(
     section 3, for blur-pools.
 
     >>> as_conv(AvgPool(2)).layer
-    Conv(kernel([[0.25, 0.25], [0.25, 0.25]]), stride=2)
+    Conv(kernel([[0.25, 0.25], [0.25, 0.25]], name='uniform'), stride=2)
     """
     chain = as_chain(layer)
     if not chain:

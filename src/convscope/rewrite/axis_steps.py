@@ -300,31 +300,26 @@ def _window_locality(layer: Windows) -> Locality:
     stride = layer.stride[0]
     extent = window_extent(layer.kernel_size[0], layer.dilation[0])
     if layer.padding == "same":
-        # ⌈n/s⌉ windows; the padding depends on n modulo s, and is smaller than the window.
-        before = after = extent
-        least = 0
+        # ⌈n/s⌉ windows; the padding depends on n modulo s, is smaller than the window, and is halved.
+        before, after, up = (extent - 1) // 2, extent // 2, 0
         longer, shorter = Fraction(stride - 1, stride), Fraction(0)
     else:
         ((before, after),) = layer.padding
-        least = before
         spare = before + after - extent
         up = stride - 1 if getattr(layer, "ceil_mode", False) else 0
         longer, shorter = Fraction(spare + up, stride) + 1, Fraction(stride - 1 - spare, stride) - 1
-    return _sliding(stride, extent, before, after, least=least, longer=longer, shorter=shorter)
+    return _sliding(stride, extent, before, after + up, longer=longer, shorter=shorter)
 
 
 def _sliding(
-    stride: int, extent: int, before: int, after: int, *, least: int, longer: Fraction, shorter: Fraction
+    stride: int, extent: int, before: int, after: int, *, longer: Fraction, shorter: Fraction
 ) -> Locality:
-    """A window's locality; the padding before it is `least` to `before`."""
-    # Window o covers o·s − padding … + extent − 1; it meets the padding after from o ≥ (n + padding −
-    # extent + 1)/s on, and there are at most n/s + longer windows.
-    last = longer - Fraction(least - extent + 1, stride)
+    """The locality of a window that reaches at most so far before and after the input."""
     return local(
         period=stride,
         advance=1,
         left=-(-before // stride),
-        right=math.ceil(last),
+        right=-(-after // stride),
         before=before,
         after=extent - 1,
         longer=longer,
@@ -337,7 +332,7 @@ def _sliding(
 def _pad_locality(layer: Pad) -> Locality:
     ((before, after),) = layer.padding
     spare = Fraction(before + after)
-    return _sliding(1, 1, before, after, least=before, longer=spare, shorter=-spare)
+    return _sliding(1, 1, before, after, longer=spare, shorter=-spare)
 
 
 def _stamp_locality(layer: ConvTranspose) -> Locality:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from convscope.core.layer import Layer
 from convscope.errors import ShapeError, UnsupportedError
 from convscope.rewrite.affine import affine_map
 from convscope.rewrite.linear_pair import compare_forms
@@ -11,23 +14,44 @@ from convscope.rewrite.search import shape_after
 from convscope.rewrite.tensor_form import FORMS, tensor_form
 
 
+def compared_blocks(
+    layers: tuple[Sequence[Layer], Sequence[Layer]], channels: int, rank: int, shape: tuple[int, ...] | None
+) -> BlockPairs:
+    """The blocks of two chains compared: as they are, then with positive factors brought to one place."""
+    for scaled in (False, True):
+        forms = tuple(normal_form(chain, scaled=scaled) for chain in layers)
+        found = BlockPairs((forms[0], forms[1]), channels, rank, shape, scaled=scaled)
+        if found.equal:
+            break
+    return found
+
+
 class BlockPairs:
     """The blocks of two normal forms compared pair by pair.
 
     Attributes:
         equal: True where every pair is proved equal.
         told: what each pair is, for the proof.
+        rules: those that led to the blocks.
         spots: lengths at which a pair of linear blocks differs: where to search.
     """
 
     def __init__(
-        self, forms: tuple[NormalForm, NormalForm], channels: int, rank: int, shape: tuple[int, ...] | None
+        self,
+        forms: tuple[NormalForm, NormalForm],
+        channels: int,
+        rank: int,
+        shape: tuple[int, ...] | None,
+        *,
+        scaled: bool,
     ) -> None:
         self.rank = rank
+        self.scaled = scaled
         self.shape = shape
         self.channels = channels
         self.told: list[str] = []
         self.spots: list[tuple[int, ...]] = []
+        self.rules = tuple(dict.fromkeys(rule for form in forms for rule in form.rules))
         first, second = (self._without_identities(form.blocks) for form in forms)
         kinds = [[block.kind for block in blocks] for blocks in (first, second)]
         self.equal = kinds[0] == kinds[1] and all(
@@ -45,7 +69,7 @@ class BlockPairs:
         self.channels, self.shape = channels, shape
         self.spots.clear()
         items = tuple(layer for block in kept for layer in _items(block))
-        return normal_form(items).blocks
+        return normal_form(items, scaled=self.scaled).blocks
 
     def _same(self, one: Block, other: Block) -> bool:
         same = one == other or (

@@ -64,13 +64,21 @@ def compose(*layers: Chain, input_shape: Sequence[int] | None = None) -> Rewritt
         raise InputError(f"compose needs two convolutions or more, got {len(chain)}")
     shape = None if input_shape is None else inner_shape(chain, input_shape)
     convs, is_exact = _convolutions(chain, shape)
-    one, steps = convs[0], []
+    one, steps = convs[0], _turned(chain)
     for number, conv in enumerate(convs[1:], start=2):
         one, step = _composed(one, conv, number)
         steps.append(step)
     border, where = _border(chain, convs, one, shape, is_exact=is_exact)
     steps.append(where)
     return Rewritten(text(f"As one convolution: {chain_words(chain)}"), chain, (one,), tuple(steps), border)
+
+
+def _turned(chain: tuple[Layer, ...]) -> list[Step]:
+    """That flipped kernels were rotated first, where there are any."""
+    if not any(getattr(layer, "flip", False) for layer in chain):
+        return []
+    told = "Flipped kernels are rotated by 180° first; all that follows is cross-correlation."
+    return [Step(text(told))]
 
 
 # --- each layer as a convolution with plain options ------------------------------------------------
@@ -263,7 +271,7 @@ def _claim(first: Conv, second: Conv, conv: Conv) -> tuple[Any, ...]:
         parts.append(f", {told_shape(first.stride)} cells apart, which is the first's stride")
     if first.out_channels > 1:
         parts.append(f", summed over the {first.out_channels} channels between them")
-    parts.append(". Strides multiply")
+    parts.append(" (the full convolution of the two). Strides multiply")
     if any(any(pair) for pair in (*_pairs(first), *_pairs(second))):
         parts.append("; the second's padding, times the first's stride, is added to the first's")
     if isinstance(first.bias, ExactArray):

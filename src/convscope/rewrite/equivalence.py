@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from convscope.core.array import ExactArray, RationalArray
-from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.document import Block
-from convscope.core.layer import Layer
-from convscope.core.pointwise import PReLU
-from convscope.core.structural import BatchNorm, Flatten, Linear
+from convscope.core.pointwise import Identity
+from convscope.core.structural import Flatten, Linear
 from convscope.errors import ShapeError, UnsupportedError
 from convscope.rewrite.affine import Chain, affine_map, as_chain, inner_shape
 from convscope.rewrite.affine_map import AffineMap, unlike
-from convscope.rewrite.blockwise import BlockPairs
+from convscope.rewrite.blockwise import compared_blocks
 from convscope.rewrite.equivalence_report import (
     additivity_blocks,
     blockwise_blocks,
@@ -25,8 +22,10 @@ from convscope.rewrite.equivalence_report import (
     matrix_blocks,
     other_sizes_blocks,
     rank_blocks,
+    same_end_blocks,
     unlike_elsewhere_blocks,
 )
+from convscope.rewrite.fitting import check_shape, features_at_start, few_shapes, input_channels
 from convscope.rewrite.linear_pair import PairResult, compare_forms
 from convscope.rewrite.nonlinear import NormalForm, normal_form
 from convscope.rewrite.proof import Counterexample, Layers, Proof, Undecided, Where
@@ -35,15 +34,13 @@ from convscope.rewrite.search import (
     Found,
     Search,
     item_layout,
+    not_additive,
     shape_after,
     shapes_both_take,
     try_input,
 )
 from convscope.rewrite.tensor_form import FORMS, tensor_form
-from convscope.rules.shape import output_shape
-from convscope.worked.arithmetic import add
 from convscope.worked.layout import SPATIAL_LAYERS
-from convscope.worked.solution import solve
 
 # The numbers of spatial axes, for layers that fit any: pictures first.
 OPEN_RANKS = (2, 1, 3)
@@ -85,10 +82,12 @@ def equivalent(
     >>> equivalent(AvgPool(3, 1, 1, count_include_pad=False), Conv.uniform(3, padding=1)).where
     'border'
     """
-    question = _Question(as_chain(first), as_chain(second))
-    if input_shape is not None:
-        return question.at_shape(inner_shape((*question.first, *question.second), input_shape))
-    return question.for_every_size()
+    # No layer at all leaves its input as it is.
+    question = _Question(as_chain(first) or (Identity(),), as_chain(second) or (Identity(),))
+    if input_shape is None:
+        return question.for_every_size()
+    shape = inner_shape((*question.first, *question.second), input_shape)
+    return question.at_shape(shape, is_plain=len(shape) > np.size(input_shape))
 
 
 @dataclass
@@ -123,9 +122,11 @@ class _Question:
     def for_every_size(self) -> Proof | Counterexample | Undecided:
         """The answer where no shape is given."""
         ranks = self._ranks()
-        channels = self._channels()
-        if self.is_linear and not all(type(layer) in FORMS for layer in self._linear_layers()):
+        channels = self._features() if ranks == (0,) else self._channels()
+        if self.is_linear and not all(type(layer) in FORMS for chain in self._chains() for layer in chain):
             return self._shape_by_shape(channels, ranks)
+        if self._is_same_features():
+            return self.proof(blockwise_blocks(self.rules, ["other"]))
         answers: list[Proof | Counterexample | Undecided] = []
         for rank in ranks:
             answer = (self._linear if self.is_linear else self._by_rules)(channels, rank)
@@ -141,8 +142,26 @@ class _Question:
             return _with_notes(last, notes)
         return last
 
-    def _linear_layers(self) -> list[Layer]:
-        return [layer for form in self.forms for block in form.blocks for layer in block.layers]
+    def _chains(self) -> tuple[Layers, Layers]:
+        """The linear layers of both, without those at the end that are the same in both.
+
+        What they do to equal inputs is equal. Flattening is the last of them to be left out, and keeps
+        all cells; a linear layer might hide a difference, which is then looked for in the whole.
+        """
+        one, other = (_layers_of(form) for form in self.forms)
+        while one and other and one[-1] == other[-1] and isinstance(one[-1], Flatten | Linear):
+            one, other = one[:-1], other[:-1]
+        return one, other
+
+    def _is_same_features(self) -> bool:
+        """True where nothing is left of both but the same flattening and linear layers, with weights."""
+        layers = _layers_of(self.forms[0])
+        return (
+            self.is_linear
+            and self._chains() == ((), ())
+            and any(isinstance(layer, Flatten | Linear) for layer in layers)
+            and all(layer.weight is not None for layer in layers if isinstance(layer, Linear))
+        )
 
     def _ranks(self) -> tuple[int, ...]:
         known = {rank for layer in (*self.first, *self.second) if (rank := getattr(layer, "rank", None))}
@@ -167,20 +186,30 @@ class _Question:
             )
         return known.pop() if known else 1
 
+    def _features(self) -> int:
+        """The length of a vector that both take."""
+        found = (features_at_start(layers) for layers in (self.first, self.second))
+        return next((features for features in found if features is not None), 1)
+
     def _linear(self, channels: int, rank: int) -> Proof | Counterexample | Undecided:
-        chains = [_layers_of(form) for form in self.forms]
+        chains = self._chains()
         try:
             one, other = (tensor_form(chain, channels, rank) for chain in chains)
             found = compare_forms(one, other)
         except UnsupportedError as error:
             return Undecided(self.first, self.second, f"{error}; {GIVE_SHAPE}")
-        if found.verdict == "equal":
-            blocks = linear_blocks((one, other), found, (self.first, self.second), None)
-            return self.proof(blocks, least=tuple(axis.lengths[0] for axis in found.axes))
         if found.verdict == "open":
             return Undecided(self.first, self.second, GIVE_SHAPE)
-        blocks = linear_blocks((one, other), found, (self.first, self.second), None)
-        return self._counterexample(found, channels, rank, blocks)
+        blocks = linear_blocks((one, other), found, chains, None)
+        if chains[0] != _layers_of(self.forms[0]):
+            blocks += same_end_blocks()
+        if found.verdict == "equal":
+            return self.proof(blocks, least=tuple(axis.lengths[0] for axis in found.axes))
+        refuted = self._counterexample(found, channels, rank, blocks)
+        if isinstance(refuted, Undecided) and chains[0] != _layers_of(self.forms[0]):
+            # The layers at the end hide the difference, or take only inputs of another size.
+            return self._shape_by_shape(channels, (rank,))
+        return refuted
 
     def _counterexample(
         self, found: PairResult, channels: int, rank: int, notes: Sequence[Block]
@@ -192,10 +221,9 @@ class _Question:
         hit = self._worked(values, rank)
         if hit is None:
             return self._unproved_numbers()
-        where: Where = "shape" if found.verdict == "shape" else "border"
-        if found.verdict == "everywhere":
-            where = "everywhere"
-        return self._refuted(hit, where, found, notes)
+        if hit.cell is None:
+            return self._refuted(hit, "shape", found, notes)
+        return self._refuted(hit, "border" if found.verdict == "border" else "everywhere", found, notes)
 
     def _unproved_numbers(self) -> Undecided:
         told = "their numbers could be neither proved equal nor told apart"
@@ -229,39 +257,28 @@ class _Question:
 
     def _shape_by_shape(self, channels: int, ranks: tuple[int, ...]) -> Proof | Counterexample | Undecided:
         """Linear layers and flattening: where few input shapes fit both, all of them are decided."""
-        shapes = self._few_shapes(channels, ranks)
+        shapes = few_shapes((self.first, self.second), channels, ranks)
         if not shapes:
             return Undecided(self.first, self.second, GIVE_SHAPE)
         proofs = []
         for shape in shapes:
-            answer = self.at_shape(shape)
+            answer = self.at_shape(shape, is_plain=len(shape) > 1 and shape[0] == 1)
             if not isinstance(answer, Proof):
                 return answer
             proofs.append(answer)
         return proofs[0] if len(proofs) == 1 else self.proof(other_sizes_blocks(shapes, proofs[0].blocks))
 
-    def _few_shapes(self, channels: int, ranks: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """Every input shape that fits both, where flattening or a linear layer leaves only a few."""
-        for layers in (self.first, self.second):
-            features = _features_at_start(layers)
-            if features is None:
-                continue
-            if not any(isinstance(layer, SPATIAL_LAYERS) for layer in (*self.first, *self.second)):
-                shapes: list[tuple[int, ...]] = [(features,)]
-            elif isinstance(layers[0], Flatten) and features % channels == 0:
-                rank = ranks[0]
-                shapes = [(channels, *lengths) for lengths in _factored(features // channels, rank)]
-            else:
-                return []
-            return [s for s in shapes if all(shape_after(c, s) for c in (self.first, self.second))]
-        return []
-
     # --- one shape ------------------------------------------------------------------------------
 
-    def at_shape(self, shape: tuple[int, ...]) -> Proof | Counterexample | Undecided:
-        """The answer for inputs of one shape, (C, *spatial) or (features,)."""
+    def at_shape(
+        self, shape: tuple[int, ...], *, is_plain: bool = False
+    ) -> Proof | Counterexample | Undecided:
+        """The answer for inputs of one shape, (C, *spatial) or (features,).
+
+        A plain shape was given without its channel axis, and outputs are seen without one.
+        """
         for layers in (self.first, self.second):
-            _checked_shape(layers, shape)
+            check_shape(layers, shape)
         if not self.is_linear:
             return self._by_rules(shape[0], len(shape) - 1, shape)
         chains = [_layers_of(form) for form in self.forms]
@@ -270,7 +287,7 @@ class _Question:
                 return self._linear_at(shape)
             except UnsupportedError:
                 pass  # its operator as one matrix may still be small enough
-        return self._by_matrix(shape)
+        return self._by_matrix(shape, is_plain=is_plain)
 
     def _linear_at(self, shape: tuple[int, ...]) -> Proof | Counterexample | Undecided:
         channels, rank = shape[0], len(shape) - 1
@@ -278,11 +295,16 @@ class _Question:
         one, other = (tensor_form(chain, channels, rank) for chain in chains)
         found = compare_forms(one, other, shape[1:])
         blocks = linear_blocks((one, other), found, (self.first, self.second), shape)
-        if found.verdict != "equal":
-            return self._counterexample(found, channels, rank, blocks)
         try:
             elsewhere = compare_forms(one, other)
         except (UnsupportedError, ShapeError):
+            elsewhere = None
+        if found.verdict != "equal":
+            if elsewhere is not None and elsewhere.verdict == "border":
+                # On a small input every cell is near a border.
+                found, blocks = replace(found, verdict="border", border=elsewhere.border), ()
+            return self._counterexample(found, channels, rank, blocks)
+        if elsewhere is None:
             return self.proof(blocks, shape)
         if elsewhere.verdict == "equal":
             least = tuple(axis.lengths[0] for axis in elsewhere.axes)
@@ -291,8 +313,10 @@ class _Question:
             )
         return self.proof((*blocks, *unlike_elsewhere_blocks(elsewhere)), shape)
 
-    def _by_matrix(self, shape: tuple[int, ...]) -> Proof | Counterexample | Undecided:
+    def _by_matrix(self, shape: tuple[int, ...], *, is_plain: bool) -> Proof | Counterexample | Undecided:
         one, other = (affine_map(_layers_of(form), shape) for form in self.forms)
+        if is_plain:
+            one, other = _seen_plain(one), _seen_plain(other)
         rank = len(shape) - 1
         values = np.zeros(shape, dtype=np.int64)
         if one.output_shape != other.output_shape:
@@ -313,16 +337,16 @@ class _Question:
         self, channels: int, rank: int, shape: tuple[int, ...] | None = None
     ) -> Proof | Counterexample | Undecided:
         """Equal normal forms are a proof; else a search."""
-        compared = BlockPairs(self.forms, channels, rank, shape)
+        compared = compared_blocks((self.first, self.second), channels, rank, shape)
         if compared.equal:
-            blocks = blockwise_blocks(self.rules, compared.told)
+            blocks = blockwise_blocks(compared.rules, compared.told)
             least: tuple[int, ...] = ()
             if shape is None:
                 taken = next(shapes_both_take(self.first, self.second, channels, rank), None)
                 if taken is None:
                     raise ShapeError("no input shape was found that both take")
                 least = taken[1:]
-            return self.proof(blocks, shape, least)
+            return Proof(self.first, self.second, shape, least, compared.rules, tuple(blocks))
         return self._searched(channels, rank, shape, compared.spots)
 
     def _searched(
@@ -333,9 +357,7 @@ class _Question:
         spots: Sequence[tuple[int, ...]],
     ) -> Counterexample | Undecided:
         search = Search(self.first, self.second)
-        shapes = (
-            [shape] if shape is not None else list(shapes_both_take(self.first, self.second, channels, rank))
-        )
+        shapes = [shape] if shape is not None else self._shapes(channels, rank)
         shapes += [(channels, *lengths) for lengths in spots if shape is None]
         if not shapes:
             raise ShapeError("no input shape was found that both take")
@@ -344,18 +366,24 @@ class _Question:
                 continue
             hit = search.at(found_shape, rank)
             if hit is not None:
-                return self._refuted_nonlinear(hit, found_shape, rank)
+                return self._refuted_nonlinear(hit, shapes, rank)
         told = "no rule brings the two together, and no input was found that they answer differently"
         return Undecided(self.first, self.second, told, search.tried, EFFORT)
 
-    def _refuted_nonlinear(self, hit: Found, shape: tuple[int, ...], rank: int) -> Counterexample:
-        where: Where = "shape" if hit.cell is None else "some inputs"
-        found = self._refuted(hit, where)
+    def _shapes(self, channels: int, rank: int) -> list[tuple[int, ...]]:
+        """Shapes to search, the smallest first; of several channels too where any number of them fits."""
+        fixed = rank == 0 or any(input_channels(layers) for layers in (self.first, self.second))
+        counts = (channels,) if fixed else (channels, channels + 1)
+        return [shape for count in counts for shape in shapes_both_take(self.first, self.second, count, rank)]
+
+    def _refuted_nonlinear(self, hit: Found, shapes: Sequence[tuple[int, ...]], rank: int) -> Counterexample:
+        found = self._refuted(hit, "shape" if hit.cell is None else "some inputs")
         linear = [form.is_linear for form in self.forms]
-        if where == "shape" or linear[0] == linear[1]:
+        if linear[0] == linear[1]:
             return found
         bent = self.second if linear[0] else self.first
-        pair = _not_additive(bent, shape, rank)
+        pairs = (not_additive(bent, shape, rank) for shape in shapes)
+        pair = next((pair for pair in pairs if pair is not None), None)
         if pair is None:
             return found
         return _with_notes(found, additivity_blocks(bent, pair, item_layout(pair[0].shape, rank)), pair)
@@ -380,50 +408,16 @@ def _with_notes(
     )
 
 
-# --- what inputs fit --------------------------------------------------------------------------
-
-
-def input_channels(layers: Sequence[Layer]) -> int | None:
-    """The channels that layers in order take; None where any number fits."""
-    for layer in layers:
-        if isinstance(layer, Conv | ConvTranspose):
-            return layer.in_channels
-        if isinstance(layer, BatchNorm) and layer.num_features is not None:
-            return layer.num_features
-        if isinstance(layer, PReLU) and layer.weight.size > 1:
-            return layer.weight.size
-        if isinstance(layer, Linear):
-            return layer.in_features
-        if isinstance(layer, Flatten):
-            return None
-    return None
-
-
 def _layers_of(form: NormalForm) -> Layers:
     return tuple(layer for block in form.blocks for layer in block.layers)
 
 
-def _checked_shape(layers: Layers, shape: tuple[int, ...]) -> None:
-    """Refuse a shape that the layers do not take, in their words."""
-    for number, layer in enumerate(layers, start=1):
-        try:
-            shape = tuple(int(n) for n in output_shape(layer, [shape]).shape)
-        except ShapeError as error:
-            raise (error.within(f"layer {number}") if len(layers) > 1 else error) from None
-
-
-def _features_at_start(layers: Layers) -> int | None:
-    """The features of an input that a linear layer fixes, alone or after flattening."""
-    rest = layers[1:] if layers and isinstance(layers[0], Flatten) else layers
-    return rest[0].in_features if rest and isinstance(rest[0], Linear) else None
-
-
-def _factored(cells: int, rank: int) -> list[tuple[int, ...]]:
-    """Every way to write a number of cells as so many lengths."""
-    if rank == 1:
-        return [(cells,)]
-    divisors = {d for low in range(1, math.isqrt(cells) + 1) if cells % low == 0 for d in (low, cells // low)}
-    return [(first, *rest) for first in sorted(divisors) for rest in _factored(cells // first, rank - 1)]
+def _seen_plain(found: AffineMap) -> AffineMap:
+    """The map with a single output channel's axis left out."""
+    shape = found.output_shape
+    if len(shape) == 1 or shape[0] != 1:
+        return found
+    return replace(found, output_shape=shape[1:], bias=found.bias.reshape(shape[1:]))
 
 
 def _differing_cell(one: AffineMap, other: AffineMap, rows: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -435,31 +429,4 @@ def _differing_cell(one: AffineMap, other: AffineMap, rows: tuple[int, ...]) -> 
     for cell in sorted(set(factors[0]) | set(factors[1])):
         if factors[0].get(cell) != factors[1].get(cell):
             return cell
-    return None
-
-
-def _not_additive(layers: Layers, shape: tuple[int, ...], rank: int) -> tuple[ExactArray, ExactArray] | None:
-    """Two inputs x and y of this shape with f(x + y) + f(0) ≠ f(x) + f(y)."""
-    size = math.prod(shape)
-    cells = range(min(size, 9))
-    pairs = [((a, 1), (a, -1)) for a in cells] + [((a, 1), (b, 1)) for a in cells for b in cells if a < b]
-
-    def at(*spots: tuple[int, int]) -> RationalArray:
-        flat = np.zeros(size, dtype=np.int64)
-        for cell, value in spots:
-            flat[cell] += value
-        inner = shape[1:] if rank in (1, 2) and shape[0] == 1 else shape
-        return RationalArray(flat.reshape(inner))
-
-    layout = item_layout(at().shape, rank)
-    worked = {}
-
-    def value(*spots: tuple[int, int]) -> ExactArray:
-        if spots not in worked:
-            worked[spots] = solve(at(*spots), *layers, layout=layout).value
-        return worked[spots]
-
-    for x, y in sorted(pairs, key=lambda pair: -pair[1][1]):
-        if unlike(add(value(x, y), value()), add(value(x), value(y))).any():
-            return at(x), at(y)
     return None

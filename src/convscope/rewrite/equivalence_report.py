@@ -43,16 +43,11 @@ if TYPE_CHECKING:
     from convscope.rewrite.proof import Counterexample, Layers, Proof, Undecided
 
 MOST_LENGTHS = 8
-LONGEST_SOURCE = 100
+LONGEST_SOURCE = 160
 MOST_SHOWN = 400
 
 
 # --- names ------------------------------------------------------------------------------------
-
-
-def chain_words(layers: Layers) -> str:
-    """Layers in a sentence: "average pooling, 2×2 window, then …"."""
-    return ", then ".join(layer_words(layer) for layer in layers) or "no layer at all"
 
 
 def _source(layers: Layers) -> Text:
@@ -175,7 +170,8 @@ def _formulas(name: str, chain: Layers, shape: tuple[int, ...]) -> list[Block]:
     for layer in chain:
         result = output_shape(layer, [shape])
         if result.axes:
-            blocks.append(Paragraph(text(f"{name}, {layer_words(layer)}:")))
+            words = layer_words(layer.for_rank(len(result.axes)))
+            blocks.append(Paragraph(text(f"{name}, {words}:")))
             alike = dict.fromkeys(axis.facts[-1].chain() for axis in result.axes)
             blocks += [Formula(chain) for chain in alike]
         shape = tuple(int(n) for n in result.shape)
@@ -262,11 +258,18 @@ def _bound_words(found: PairResult, axis: int) -> Text:
     name = axis_name(axis, len(found.axes)) if len(_unlike_axes(found)) > 1 else "each axis"
     last = locality.start + locality.period - 1
     stretch = "1 cell" if locality.period == 1 else f"{locality.period} cells"
+    if locality.left or locality.right:
+        border = text(
+            f"Along {name} the border changes at most the first ", locality.left, " and the last ",
+            locality.right, " output cells; between them every cell is its neighbour moved on.",
+        )  # fmt: skip
+    else:
+        border = text(
+            f"Along {name} no window reaches over the border: every cell is its neighbour moved on."
+        )
     return text(
-        f"Along {name} the border changes at most the first ", locality.left, " and the last ",
-        locality.right, " output cells; between them every cell is its neighbour moved on. Every length "
-        "up to ", last, " was compared, border and all, and every number agrees. An input longer by ",
-        stretch, " has no window that one of these has not: from ", locality.start,
+        *border, " Every length up to ", last, " was compared, ends and all, and every number agrees. An "
+        "input longer by ", stretch, " has no window that one of these has not: from ", locality.start,
         " on, a longer input repeats the windows of a shorter one. So no size differs.",
     )  # fmt: skip
 
@@ -326,6 +329,12 @@ def other_sizes_blocks(shapes: Sequence[tuple[int, ...]], blocks: Sequence[Block
         "These are all the input shapes that both take: ", ", ".join(str(shape) for shape in shapes), "."
     )
     return (Section(text("Every shape"), (Paragraph(listed),)), *blocks)
+
+
+def same_end_blocks() -> tuple[Block, ...]:
+    """That only what comes before the same last layers was compared."""
+    told = "The layers after these are the same in both: equal inputs come out of them equal."
+    return (Finding("note", text(told)),)
 
 
 def unlike_elsewhere_blocks(found: PairResult) -> tuple[Block, ...]:
@@ -403,7 +412,7 @@ def proof_document(proof: Proof) -> Document:
         held = text("The two are equal for every input of shape ", sizes(proof.input_shape), ".")
     return Document(
         text("Proof: the same for every input"),
-        (*_pair_blocks(proof.first, proof.second), Finding("right", held), *proof.blocks),
+        (*_pair_blocks(proof.first, proof.second), Finding("result", held), *proof.blocks),
     )
 
 
@@ -415,17 +424,16 @@ def counterexample_document(found: Counterexample) -> Document:
         "everywhere": "The two are not the same, far from the border as well.",
         "some inputs": "The two are not the same for every input.",
     }[found.where]
-    blocks: list[Block] = [*_pair_blocks(found.first, found.second), Finding("wrong", text(verdict))]
+    blocks: list[Block] = [*_pair_blocks(found.first, found.second), Finding("result", text(verdict))]
     if found.where == "border" and found.border is not None:
         blocks.append(Paragraph(text("They differ in ", *border_words(found.border), ".")))
     blocks.append(Section(text("An input that shows it"), tuple(_outputs(found))))
     derivations = found.derivations
     if derivations is not None:
         parts: list[Block] = []
-        for name, layers, derivation in zip(
-            ("First", "Second"), (found.first, found.second), derivations, strict=True
-        ):
-            parts.append(Section(text(f"{name}: {chain_words(layers)}"), derivation.blocks()))
+        for name, solution, derivation in zip(("First", "Second"), found.solutions, derivations, strict=True):
+            words = ", then ".join(layer_words(stage.work.layer) for stage in solution.stages)
+            parts.append(Section(text(f"{name}: {words}"), derivation.blocks()))
         title = text("The first cell that differs, ", Code(str(found.cell)))
         blocks.append(Section(title, tuple(parts)))
     return Document(text("Counterexample: not the same"), (*blocks, *found.notes))
@@ -436,7 +444,8 @@ def _outputs(found: Counterexample) -> list[Block]:
     blocks: list[Block] = [*array_views(found.input, text("Input, ", sizes(found.input.shape)))]
     for name, solution in zip(("first", "second"), found.solutions, strict=True):
         for stage in solution.stages[:-1]:
-            blocks += array_views(stage.value, text(f"{name}, after step {stage.number}"))
+            words = f"{name}, after step {stage.number} ({layer_words(stage.work.layer)})"
+            blocks += array_views(stage.value, text(words))
     if found.cell is None:
         blocks += array_views(one, text("First, ", sizes(one.shape)))
         return [*blocks, *array_views(other, text("Second, ", sizes(other.shape)))]

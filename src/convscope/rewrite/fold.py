@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from convscope.core.array import ExactArray, from_cells
+from convscope.core.array import ExactArray, LazyTable, RationalArray, SymbolicArray, from_cells
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Step
-from convscope.core.document import Block, Finding, Text, text
-from convscope.core.expression import Expression, Product, Quotient, Root, Symbol, equation
+from convscope.core.document import Block, Finding, Formula, Text, text
+from convscope.core.expression import Expression, Number, Product, Quotient, Root, Symbol, equation
 from convscope.core.layer import Layer, replaced
 from convscope.core.number import Exact
 from convscope.core.structural import BatchNorm, Linear
 from convscope.core.windowed import Windowed
 from convscope.errors import InputError, ShapeError
 from convscope.rewrite.affine import affine_map, channel_scales
+from convscope.rewrite.affine_map import Places
 from convscope.rewrite.border import Border, border_between, sample_lengths
 from convscope.rewrite.rewritten import Rewritten, chain_words
-from convscope.worked.arithmetic import add, bilinear, multiply
+from convscope.worked.arithmetic import add, bilinear, is_zero, multiply
 from convscope.worked.convolution import weights_of
+from convscope.worked.many_floats import nearest_floats
+from convscope.worked.symbolic import lift, lower
 from convscope.worked.views import array_views
 
 Weighted = Conv | ConvTranspose | Linear
@@ -87,11 +92,6 @@ def _bias(layer: Weighted) -> ExactArray | None:
     return layer.bias if isinstance(layer.bias, ExactArray) else None
 
 
-def _column(numbers: list[Exact], rank: int, axis: int) -> ExactArray:
-    shape = tuple(len(numbers) if place == axis else 1 for place in range(rank))
-    return from_cells(numbers, shape)
-
-
 def _terms(norm: BatchNorm, channels: int, where: str) -> tuple[list[Exact], list[Exact]]:
     if norm.num_features is not None and norm.num_features != channels:
         raise ShapeError(
@@ -117,86 +117,116 @@ def _after(layer: Weighted, norm: BatchNorm) -> Weighted:
     scales, shifts = _terms(norm, out, "before")
     if isinstance(layer, ConvTranspose):
         # Weights are (in, out/groups, *kernel): group by group the second axis runs over the outputs.
-        by_input = np.arange(out).reshape(layer.groups, -1).repeat(weight.shape[0] // layer.groups, axis=0)
-        factors = from_cells(scales, (out,)).rearranged(
-            lambda cells: cells[by_input].reshape((*weight.shape[:2], *(1,) * (weight.ndim - 2)))
-        )
+        channel = _by_group(out, layer.groups, weight.shape[0])
     else:
-        factors = _column(scales, weight.ndim, 0)
+        channel = np.broadcast_to(np.arange(out)[:, None], weight.shape[:2])
     own = _bias(layer)
     bias = from_cells(shifts, (out,))
     if own is not None:
         bias = add(multiply(own, from_cells(scales, (out,))), bias)
-    changed: Weighted = _changed(layer, multiply(weight, factors), bias)
+    changed: Weighted = _changed(layer, scaled(weight, channel, scales), bias)
     return changed
 
 
 def _before(norm: BatchNorm, layer: Weighted) -> tuple[Weighted, Text]:
-    weight = _weights(layer)
-    into = layer.in_features if isinstance(layer, Linear) else layer.in_channels
-    assert into is not None  # noqa: S101 - there are weights; tells the type checker
-    scales, shifts = _terms(norm, into, "after")
-    factors, added = _per_input(layer, scales), _per_input(layer, shifts)
-    bias = _shifted(layer, weight, added)
-    own = _bias(layer)
-    bias = bias if own is None else add(bias, own)
-    more, remark = _filled(layer, scales, shifts)
-    changed: Weighted = _changed(layer, multiply(weight, factors), bias, **more)
-    return changed, remark
-
-
-def _per_input(layer: Weighted, numbers: list[Exact]) -> ExactArray:
-    """The input channels' numbers where they stand in the weights."""
-    weight = _weights(layer)
-    if not isinstance(layer, Conv):
-        return _column(numbers, weight.ndim, 0 if isinstance(layer, ConvTranspose) else 1)
-    # Weights are (out, in/groups, *kernel): each output channel sees the inputs of its group.
-    by_output = (
-        np.arange(len(numbers)).reshape(layer.groups, -1).repeat(layer.out_channels // layer.groups, axis=0)
-    )
-    return from_cells(numbers, (len(numbers),)).rearranged(
-        lambda cells: cells[by_output].reshape((*weight.shape[:2], *(1,) * (weight.ndim - 2)))
-    )
-
-
-def _shifted(layer: Weighted, weight: ExactArray, added: ExactArray) -> ExactArray:
-    """What the shifts of the inputs come to in each output, where the whole window lies inside."""
     if isinstance(layer, ConvTranspose):
         raise InputError(
             "fold: a BatchNorm before a ConvTranspose adds unlike amounts to neighbouring outputs where "
             "stamps overlap unlike often, so no bias makes up for it; a BatchNorm after it can be folded"
         )
-    axes = tuple(range(1, weight.ndim))
-    return bilinear(
-        weight,
-        added,
-        lambda w, b: (w * b).sum(axis=axes),
-        terms=weight.size // weight.shape[0],
-        products=weight.size,
-    )
+    weight = _weights(layer)
+    into = layer.in_features if isinstance(layer, Linear) else layer.in_channels
+    assert into is not None  # noqa: S101 - there are weights; tells the type checker
+    scales, shifts = _terms(norm, into, "after")
+    # Weights are (out, in/groups, *kernel): each output channel sees the inputs of its group.
+    channel = _by_group(into, 1 if isinstance(layer, Linear) else layer.groups, weight.shape[0])
+    bias = _shifted(weight, from_cells(shifts, (into,)).rearranged(lambda cells: cells[channel]))
+    own = _bias(layer)
+    bias = bias if own is None else add(bias, own)
+    more, remark = _filled(layer, norm, scales)
+    changed: Weighted = _changed(layer, scaled(weight, channel, scales), bias, **more)
+    return changed, remark
 
 
-def _filled(layer: Weighted, scales: list[Exact], shifts: list[Exact]) -> tuple[dict[str, Any], Text]:
+def _by_group(channels: int, groups: int, lines: int) -> Places:
+    """The channel of each entry of the weights' second axis, for every line of their first."""
+    return np.arange(channels).reshape(groups, -1).repeat(lines // groups, axis=0)
+
+
+def scaled(weight: ExactArray, channel: Places, scales: list[Exact]) -> ExactArray:
+    """Weights, each times the number of its channel.
+
+    Args:
+        weight: of shape ``(a, b, …)``.
+        channel: of shape ``(a, b)``.
+        scales: one for each channel. Where some are no ratios, a product is made when it is looked at.
+    """
+    places = channel.reshape(*channel.shape, *(1,) * (weight.ndim - 2))
+    if not isinstance(weight, RationalArray) or all(isinstance(scale, Fraction) for scale in scales):
+        return multiply(weight, from_cells(scales, (len(scales),)).rearranged(lambda cells: cells[places]))
+    numerators, codes = np.unique(weight.numerators, return_inverse=True)
+    keys = codes.reshape(weight.shape) * len(scales) + places
+    pairs, cells = np.unique(keys, return_inverse=True)
+    which, denominator = pairs % len(scales), weight.denominator
+    tops = numerators[pairs // len(scales)]
+
+    def product(place: int) -> Exact:
+        return lower(Fraction(int(tops[place]), denominator) * lift(scales[int(which[place])]))
+
+    def floats() -> npt.NDArray[np.float64]:
+        found, decided = np.zeros(len(pairs)), np.zeros(len(pairs), dtype=bool)
+        for number, scale in enumerate(scales):
+            here = which == number
+            formula = Product((Symbol("x"), Number(scale)))
+            found[here], decided[here] = nearest_floats(formula, tops[here], denominator)
+        for place in np.flatnonzero(~decided):
+            found[place] = float(table[int(place)])
+        return found
+
+    table = LazyTable(len(pairs), product, floats)
+    return SymbolicArray(table, cells.reshape(weight.shape))
+
+
+def _shifted(weight: ExactArray, added: ExactArray) -> ExactArray:
+    """What the shifts of the inputs come to in each output, where the whole window lies inside."""
+    one = RationalArray(np.ones((), dtype=np.int64))
+    kernel_cells = math.prod(weight.shape[2:])
+    flat = weight.reshape((*weight.shape[:2], kernel_cells))
+    sums = bilinear(flat, one, lambda w, ones: w.sum(axis=2) * ones, terms=kernel_cells, products=weight.size)
+    return bilinear(sums, added, lambda w, b: (w * b).sum(axis=1), terms=weight.shape[1], products=sums.size)
+
+
+def _filled(layer: Weighted, norm: BatchNorm, scales: list[Exact]) -> tuple[dict[str, Any], Text]:
     """The padding of a convolution after a normalisation: the number that becomes what was padded with."""
     if not isinstance(layer, Conv) or layer.padding_mode not in ("zeros", "constant"):
         return {}, ()
     if layer.padding != "same" and not any(any(pair) for pair in layer.padding):
         return {}, ()
-    values = {
-        (layer.padding_value - shift) / scale
-        for scale, shift in zip(scales, shifts, strict=True)
-        if isinstance(scale, Fraction) and isinstance(shift, Fraction) and scale
+    found = {
+        _made_up(norm, channel, scale, layer.padding_value)
+        for channel, scale in enumerate(scales)
+        if not is_zero(scale)
     }
-    if len(values) != 1 or not all(isinstance(number, Fraction) and number for number in scales):
-        return {}, ()
-    (value,) = values
-    if value == layer.padding_value:
+    (value, *others) = found or {None}
+    if value is None or others or value == layer.padding_value:
         return {}, ()
     told = text(
         "The padding came after the normalisation; now it comes before it, so it pads with ", value,
         ", which the normalisation would have made ", layer.padding_value, ".",
     )  # fmt: skip
     return {"padding_mode": "constant", "padding_value": value}, told
+
+
+def _made_up(norm: BatchNorm, channel: int, scale: Exact, wanted: Fraction) -> Fraction | None:
+    """The ratio that one channel's normalisation turns into the wanted one; None where none is known."""
+    assert norm.running_mean is not None  # noqa: S101 - there are statistics; tells the type checker
+    mean = norm.running_mean.cell((channel,))
+    bias = Fraction(0) if norm.bias is None else norm.bias.cell((channel,))
+    if not isinstance(mean, Fraction) or not isinstance(bias, Fraction):
+        return None
+    if bias == wanted:
+        return mean
+    return mean - (bias - wanted) / scale if isinstance(scale, Fraction) else None
 
 
 def _border(pair: tuple[Layer, Layer], layer: Weighted) -> Border | None:
@@ -215,15 +245,15 @@ def _step(layer: Weighted, *, after: bool, remark: Text = (), border: Border | N
     scale = Symbol("s")
     side = "output" if after else "input"
     told = text(
-        "A normalisation with stored statistics multiplies each channel by ",
-        equation(scale, Quotient(Symbol("weight"), Root(Symbol("var") + Symbol("eps")))),
-        " and adds ", Symbol("bias") - Product((mean, scale)), f". Along the {side} channels the weights "
-        "become ", Product((scale, weight)), " and the bias ",
-        _bias_formula(scale, bias, mean, after=after), ". ", *remark,
+        "A normalisation with stored statistics multiplies each channel by its ", scale, " and adds ",
+        Symbol("bias") - Product((mean, scale)), f". Along the {side} channels the weights become ",
+        Product((scale, weight)), " and the bias ", _bias_formula(scale, bias, mean, after=after), ". ",
+        *remark,
     )  # fmt: skip
+    factor = Formula(equation(scale, Quotient(Symbol("weight"), Root(Symbol("var") + Symbol("eps")))))
     weights = _weights(layer)
     own = _bias(layer)
-    blocks: list[Block] = []
+    blocks: list[Block] = [factor]
     plain = weights[0, 0] if weights.ndim > 2 and weights.shape[:2] == (1, 1) else weights
     blocks += array_views(plain, text("Folded weights"))
     if own is not None:

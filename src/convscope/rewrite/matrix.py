@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -123,6 +123,11 @@ class LayerMatrix(Showable):
         """
         self._refuse_dense()
         return np.asarray(self.to_scipy().toarray())
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:  # noqa: FBT001
+        if copy is False:
+            raise ValueError("a sparse matrix has no NumPy memory to share; copy=False cannot be had")
+        return self.array().astype(dtype or np.float64, copy=False)
 
     def exact(self) -> ExactArray:
         """The matrix as an exact array, zeros and all.

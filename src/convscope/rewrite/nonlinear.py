@@ -91,21 +91,28 @@ class NormalForm:
         return all(block.kind == "linear" for block in self.blocks)
 
 
-def normal_form(layers: Sequence[Item]) -> NormalForm:
-    """The blocks that layers in order come to."""
+def normal_form(layers: Sequence[Item], *, scaled: bool = False) -> NormalForm:
+    """The blocks that layers in order come to; `scaled`, positive factors are brought behind activations."""
+    rule_set = (*RULES, *SCALING_RULES) if scaled else RULES
     rules: dict[str, None] = {}
     items: list[Item] = []
     for layer in layers:
         if isinstance(layer, Identity | Dropout):
             rules[DROPPED] = None
         else:
-            items.append(layer if isinstance(layer, Piecewise) else piecewise_of(layer) or layer)
-    while any(_applied(items, place, rules) for place in range(len(items))):
+            items.append(layer if isinstance(layer, Piecewise) else _item(layer))
+    while any(_applied(items, place, rules, rule_set) for place in range(len(items))):
         pass
     return NormalForm(_blocks(items), tuple(rules))
 
 
-def _applied(items: list[Item], place: int, rules: dict[str, None]) -> bool:
+def _item(layer: Layer) -> Item:
+    if isinstance(layer, AdaptiveMaxPool) and set(layer.output_size) == {1} and layer.rank is None:
+        return GlobalMaxPool()
+    return piecewise_of(layer) or layer
+
+
+def _applied(items: list[Item], place: int, rules: dict[str, None], rule_set: Sequence[Rule]) -> bool:
     """Apply the first rule that fits at this place; False where none does."""
     found: object = items[place]
     if isinstance(found, Piecewise) and found.is_identity:
@@ -115,7 +122,7 @@ def _applied(items: list[Item], place: int, rules: dict[str, None]) -> bool:
     if place == 0:
         return False
     pair = items[place - 1], items[place]
-    for rule in RULES:
+    for rule in rule_set:
         made = rule(*pair)
         if made is not None:
             told, new = made
@@ -254,11 +261,7 @@ def _diagonal(factors: Sequence[Fraction], rank: int) -> Conv:
     return Conv(weight, bias=False)
 
 
-RULES: tuple[Callable[[Any, Any], Made], ...] = (
-    _compose,
-    _before_max,
-    _before_copy,
-    _softmax_again,
-    _scale_after,
-    _scale_past_max,
-)
+Rule = Callable[[Any, Any], Made]
+RULES: tuple[Rule, ...] = (_compose, _before_max, _before_copy, _softmax_again)
+# Chains that are written alike are compared as they are; these bring more of them together.
+SCALING_RULES: tuple[Rule, ...] = (_scale_after, _scale_past_max)

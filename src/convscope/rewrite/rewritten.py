@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from convscope.core.array import ExactArray
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Step
 from convscope.core.document import Block, CodeBlock, Document, Paragraph, Section, Text, text
 from convscope.core.layer import Layer
+from convscope.core.number import Symbolic
 from convscope.core.structural import Linear
 from convscope.errors import InputError
 from convscope.rewrite.border import Border
@@ -85,13 +87,21 @@ class Rewritten(Showable):
 
 
 def source_blocks(layers: Sequence[Layer]) -> tuple[Block, ...]:
-    """The layers in words and, unless their weights are many, as Python."""
+    """The layers in words and, where their weights are few and can be typed, as Python."""
     words = ", then ".join(layer_words(layer) for layer in layers)
     told = Paragraph(text(f"The result: {words}."))
-    weights = (getattr(layer, "weight", None) for layer in layers)
-    if sum(weight.size for weight in weights if weight is not None) > MOST_TYPED:
+    numbers = [
+        found for layer in layers for name in ("weight", "bias")
+        if isinstance(found := getattr(layer, name, None), ExactArray)
+    ]  # fmt: skip
+    if sum(array.size for array in numbers) > MOST_TYPED or not all(map(_is_typed, numbers)):
         return (told,)
     return told, CodeBlock("\n".join(repr(layer) for layer in layers), "python")
+
+
+def _is_typed(array: ExactArray) -> bool:
+    """True for numbers that can be typed: ratios and letters, not roots."""
+    return not any(isinstance(value, Symbolic) and value.is_numeric for value in array.table()[0])
 
 
 def chain_words(layers: Sequence[Layer]) -> str:

@@ -13,7 +13,9 @@ import numpy.typing as npt
 from convscope.core.array import ExactArray, RationalArray, differs
 from convscope.core.layer import Layer
 from convscope.errors import ConvscopeError, InputError, ShapeError, UnsupportedError
+from convscope.rewrite.affine_map import unlike
 from convscope.rules.shape import output_shape
+from convscope.worked.arithmetic import add
 from convscope.worked.solution import Solution, solve
 
 Integers = npt.NDArray[np.int64]
@@ -21,11 +23,14 @@ AXES = {0: "", 1: "L", 2: "HW", 3: "DHW"}
 # Shapes are tried from the smallest on, so that what is found is small.
 MOST_SHAPES = 8
 LONGEST = 12
-MOST_CELLS = 4096
+# Inputs are worked as one batch of at most so many cells; of large inputs fewer are tried.
+BATCH_CELLS = 2**21
+MANY_CELLS = 4096
 IMPULSES = (1, -1, 2, -2, 7, -7, 100, -100, 10_000, -10_000, 1_000_000)
 RANGES = (1, 3, 10, 100, 10_000)
 SEEDS = range(8)
 MOST_IMPULSES = 24
+MOST_SINGLE = 64
 EFFORT = (
     "all zeros, every cell the same, single cells from 1 to 1,000,000 of either sign, and random integers "
     "up to 1, 3, 10, 100 and 10,000, dense and sparse, from 8 fixed seeds"
@@ -53,7 +58,7 @@ def shapes_both_take(
     """Shapes (C, *spatial) that both take, the smallest first."""
     found = 0
     every = itertools.product(range(1, LONGEST + 1), repeat=rank)
-    for spatial in sorted(every, key=lambda lengths: (math.prod(lengths), max(lengths), lengths)):
+    for spatial in sorted(every, key=lambda lengths: (math.prod(lengths), max(lengths, default=0), lengths)):
         shape = (channels, *spatial)
         if all(shape_after(layers, shape) is not None for layers in (first, second)):
             yield shape
@@ -112,9 +117,8 @@ class Search:
 
     def at(self, shape: tuple[int, ...], rank: int) -> Found | None:
         """The smallest input of this shape that was found to show a difference."""
-        if math.prod(shape) > MOST_CELLS:
-            return None
-        inputs = list(_inputs(shape))
+        room = max(BATCH_CELLS // math.prod(shape), 2)
+        inputs = list(itertools.islice(_inputs(shape), room))
         inputs.sort(key=_weight)
         hit = self._first(inputs, rank)
         return None if hit is None else self._smaller(hit, rank)
@@ -162,7 +166,11 @@ def _weight(values: Integers) -> tuple[int, int, int]:
 
 
 def _steps_down(values: Integers) -> Iterator[Integers]:
-    for index in itertools.islice(np.argwhere(values), 64):
+    used = np.argwhere(values)
+    if len(used) > MOST_SINGLE:
+        yield from _halves(values, used)
+        return
+    for index in used if values.size <= MANY_CELLS else used[:2]:
         place = tuple(index)
         old = int(values[place])
         sign = 1 if old > 0 else -1
@@ -174,23 +182,67 @@ def _steps_down(values: Integers) -> Iterator[Integers]:
                 yield changed
 
 
+def _halves(values: Integers, used: Integers) -> Iterator[Integers]:
+    """The input with one half of what it holds set to zero, along each axis."""
+    low, high = used.min(axis=0), used.max(axis=0) + 1
+    for axis in range(values.ndim):
+        middle = int(low[axis] + high[axis]) // 2
+        for part in (slice(None, middle), slice(middle, None)):
+            changed = values.copy()
+            changed[(slice(None),) * axis + (part,)] = 0
+            yield changed
+
+
 def _inputs(shape: tuple[int, ...]) -> Iterator[Integers]:
+    """The inputs that are tried, in an order in which the first few are worth the most."""
     yield np.zeros(shape, dtype=np.int64)
+    yield from itertools.islice(_random_inputs(shape), 2 * len(RANGES))
     for value in IMPULSES:
         yield np.full(shape, value, dtype=np.int64)
     size = math.prod(shape)
-    random = np.random.default_rng(0)
-    cells = (
-        range(size) if size <= MOST_IMPULSES else sorted(random.choice(size, MOST_IMPULSES, replace=False))
-    )
-    for cell in cells:
+    cells = np.random.default_rng(0).choice(size, min(size, MOST_IMPULSES), replace=False)
+    for cell in sorted(cells):
         for value in IMPULSES:
             flat = np.zeros(size, dtype=np.int64)
             flat[cell] = value
             yield flat.reshape(shape)
+    yield from itertools.islice(_random_inputs(shape), 2 * len(RANGES), None)
+
+
+def _random_inputs(shape: tuple[int, ...]) -> Iterator[Integers]:
+    """Dense and sparse integers of growing range, seed after seed."""
     for seed in SEEDS:
         random = np.random.default_rng(seed)
         for limit in RANGES:
             dense = random.integers(-limit, limit, size=shape, endpoint=True)
             yield dense
             yield dense * (random.random(shape) < 0.3)
+
+
+def not_additive(
+    layers: Sequence[Layer], shape: tuple[int, ...], rank: int
+) -> tuple[ExactArray, ExactArray] | None:
+    """Two inputs x and y of this shape with f(x + y) + f(0) ≠ f(x) + f(y)."""
+    size = math.prod(shape)
+    cells = range(min(size, 9))
+    pairs = [((a, 1), (a, -1)) for a in cells] + [((a, 1), (b, 1)) for a in cells for b in cells if a < b]
+
+    def at(*spots: tuple[int, int]) -> RationalArray:
+        flat = np.zeros(size, dtype=np.int64)
+        for cell, value in spots:
+            flat[cell] += value
+        inner = shape[1:] if rank in (1, 2) and shape[0] == 1 else shape
+        return RationalArray(flat.reshape(inner))
+
+    layout = item_layout(at().shape, rank)
+    worked = {}
+
+    def value(*spots: tuple[int, int]) -> ExactArray:
+        if spots not in worked:
+            worked[spots] = solve(at(*spots), *layers, layout=layout).value
+        return worked[spots]
+
+    for x, y in sorted(pairs, key=lambda pair: -pair[1][1]):
+        if unlike(add(value(x, y), value()), add(value(x), value(y))).any():
+            return at(x), at(y)
+    return None

@@ -30,6 +30,7 @@ from convscope.core.expression import (
 )
 from convscope.core.number import Symbolic
 from convscope.errors import UnsupportedError
+from convscope.worked.symbolic import lift, lower
 
 Ends: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
@@ -79,13 +80,23 @@ def _enclose(node: Expression, x: Ends) -> Ends:
 
 
 def _number(node: Number, x: Ends) -> Ends:
-    if isinstance(node.value, Symbolic):
-        raise UnsupportedError("a symbolic number is not worked on many numbers at once")
     value = node.value
+    if isinstance(value, Symbolic):
+        return _symbolic_number(value, x)
     if max(value.numerator.bit_length(), value.denominator.bit_length()) > MOST_BITS:
         raise UnsupportedError("a long ratio is not worked on many numbers at once")
     near = np.full_like(x[0], LONG(value.numerator) / LONG(value.denominator))
     return (near, near) if value == Fraction(float(value)) else _outwards(near, near)
+
+
+def _symbolic_number(value: Symbolic, x: Ends) -> Ends:
+    """A number such as √2 as the sum of two float64, which is nearer to it than a long double can be."""
+    if not value.is_numeric:
+        raise UnsupportedError("letters are not worked on many numbers at once")
+    first = float(value)
+    rest = float(lower(lift(value) - Fraction(first)))
+    near = np.full_like(x[0], LONG(first) + LONG(rest))
+    return _outwards(near, near, 2)
 
 
 def _symbol(node: Symbol, x: Ends) -> Ends:
