@@ -23,6 +23,7 @@ from convscope.core.document import (
     text,
 )
 from convscope.core.document import Finding as Verdict
+from convscope.core.expression import Number, Power, Product
 from convscope.core.kernel_picture import kernel_pixels
 from convscope.interpret.claims import Response
 from convscope.interpret.conventions import CORRELATION, TITLES, TURNS
@@ -164,9 +165,8 @@ def figure_text(value: float) -> Text:
     """A measured figure with the digits that can be trusted; very small ones in powers of ten."""
     if value and abs(value) < SMALL:
         mantissa, exponent = f"{value:.1e}".split("e")
-        if int(exponent) < -99:  # a share nobody can picture
-            return text("less than 10^-99")
-        return text(f"{mantissa.replace('-', '−')} × 10^{int(exponent)}".replace("^-", "^−"))
+        ten = Power(Number(Fraction(10)), Number(Fraction(int(exponent))))
+        return text(Product((Number(Fraction(mantissa)), ten)))
     return text(Fraction(f"{value:.4g}"))
 
 
@@ -175,8 +175,10 @@ def _found(told: Description) -> Table:
         ("kind", text(told.kind if told.variant is None else f"{told.kind}, {told.variant}"))
     ]
     if told.orientation is not None:
-        direction = f" ({told.direction})" if told.direction else ""
-        rows.append(("orientation", text(Fraction(f"{told.orientation:.1f}"), f"°, y down{direction}")))
+        angle = text(Fraction(f"{told.orientation:.1f}"), "°, y down")
+        if told.direction:
+            rows.append(("direction", text(told.direction)))
+        rows.append((_angle_name(told), angle))
     if told.polarity:
         rows.append(("positive where", text(told.polarity)))
     if told.scale is not None:
@@ -193,6 +195,14 @@ def _found(told: Description) -> Table:
         "ll",
         text("The answer"),
     )
+
+
+def _angle_name(told: Description) -> str:
+    """What the orientation is the direction of."""
+    if told.kind == "colour contrast":
+        return "orientation"
+    gets_bright = told.kind in ("edge", "compass edge", "emboss") or told.variant == "corner"
+    return "gets brighter along" if gets_bright else "runs along"
 
 
 def _conventions(told: Description) -> Iterator[Block]:

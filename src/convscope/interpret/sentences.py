@@ -74,6 +74,8 @@ def polarity_words(finding: Finding) -> str | None:
             return _sides(finding)
         case "line" | "blob":
             return finding.variant
+        case "corner" if finding.variant == "saddle":
+            return f"bright along {finding.angle:.0f}°"
         case "emboss" | "identity" | "shift" | "blur" | "sharpen" | "unsharp" | "checkerboard" | "corner":
             return "positive" if finding.sign > 0 else "negative"
         case "Gabor":

@@ -118,9 +118,9 @@ def _waves(y: npt.NDArray[np.float64], x: npt.NDArray[np.float64], length: int) 
         if length >= 2 * square:
             squares = (np.floor((y + 0.5) / square) + np.floor((x + 0.5) / square)) % 2
             yield Stimulus("checkerboard", None, 1, square, np.where(squares == 0, 1, -1).astype(np.int8))
-    for angle in (0, 22.5, 45, 67.5, 90, 112.5, 135, 157.5):
-        u, v = _along(y, x, angle), _along(y, x, angle + 90)
-        yield Stimulus("saddle", float(angle), 1, 0, _sign(np.abs(u) - np.abs(v) + 0.01))
+    for slant in (0, 22.5, 45, 67.5, 90, 112.5, 135, 157.5):
+        u, v = _along(y, x, slant), _along(y, x, slant + 90)
+        yield Stimulus("saddle", float(slant), 1, 0, _sign(np.abs(u) - np.abs(v) + 0.01))
 
 
 def _along(y: npt.NDArray[np.float64], x: npt.NDArray[np.float64], angle: float) -> npt.NDArray[np.float64]:
@@ -182,3 +182,24 @@ def _windows(shape: Shape) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int6
         parts.append(np.unique(views.reshape(-1, shape[0] * shape[1]), axis=0))
     starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
     return np.concatenate(parts).astype(np.float64), starts
+
+
+# --- dots -------------------------------------------------------------------------------------
+
+DOTS_SIDE, DOTS_SEED = 48, 7
+
+
+def likeness_to_dots(pattern: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How like the response to random bright and dark dots is to the dots under each tap: cosines, ``(n,)``.
+
+    The response is `apply`'s. It is 1 at a tap that alone makes the response.
+    """
+    from convscope.engine.apply import apply
+
+    height, width = pattern.shape
+    side = DOTS_SIDE + max(pattern.shape)
+    dots = np.random.default_rng(DOTS_SEED).choice(np.array([-1.0, 1.0]), (side, side))
+    response = np.asarray(apply(dots, pattern, border="valid", threads=1), np.float64).ravel()
+    views = np.lib.stride_tricks.sliding_window_view(dots, pattern.shape).reshape(-1, height * width)
+    length = np.linalg.norm(response) * np.sqrt(len(response))
+    return np.asarray(response @ views / length) if length else np.zeros(height * width)
