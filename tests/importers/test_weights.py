@@ -190,7 +190,11 @@ def conv_and_norm():
     return nodes, {"unused": np.ones((9, 9, 3, 3), np.float32), "w": STEM, **norm}
 
 
-def test_onnx_tells_the_convolutions_and_their_normalisation(tmp_path):
+@pytest.mark.parametrize("is_large", [False, True])
+def test_onnx_tells_the_convolutions_and_their_normalisation(tmp_path, monkeypatch, is_large):
+    if is_large:  # then the graph is parsed without the numbers
+        monkeypatch.setattr("convscope.importers.onnx_file.WHOLE_BYTES", 0)
+        monkeypatch.setattr("convscope.importers.onnx_wire.SMALL", 64)
     path = onnx_model(tmp_path, *conv_and_norm())
     weights = read_weights(path)
     assert [layer.name for layer in weights.layers] == ["w"]  # the unused one is no convolution's

@@ -113,7 +113,7 @@ def _introduction(sheet: Sheet) -> Text:
         *text(
             f"Convention: {TITLES[sheet.convention]}. Every sentence is about brightness on the picture, "
             "and was tried on steps, lines, spots and gratings before it was written. The norm is the size "
-            "of a filter, ‖K‖, times what the batch normalisation after it multiplies it by where that is known."
+            "of a filter: ‖K‖, times the scale of the batch normalisation after it where that is known."
         ),
     )
 
