@@ -76,7 +76,7 @@ def _line(finding: Finding, stimulus: Stimulus) -> float | None:
 
 
 def _stripes(finding: Finding, stimulus: Stimulus) -> float | None:
-    ratio = stimulus.size / (finding.scale or 1)
+    ratio = stimulus.size * finding.block / (finding.scale or 1)
     return _turn(finding.angle, stimulus.angle, 180) if 1 / NEAR_WAVE <= ratio <= NEAR_WAVE else None
 
 
@@ -157,15 +157,15 @@ def _copied(finding: Finding, shown: Sequence[Stimulus], shares: Floats) -> Chec
     told = None
     if best != tap or likeness[tap] <= 0:
         told = f"the response to random dots is most like the dots moved to tap {best}, not to tap {tap}"
-    return Check(len(shown) + 1, claimed, (claimed, *_families(shown, shares)), told is None, told)
+    return Check(len(shown) + 1, claimed, (claimed, *_families(finding, shown, shares)), told is None, told)
 
 
-def _families(shown: Sequence[Stimulus], shares: Floats) -> tuple[Response, ...]:
+def _families(finding: Finding, shown: Sequence[Stimulus], shares: Floats) -> tuple[Response, ...]:
     """The strongest stimulus of each family, strongest first."""
     families: dict[str, int] = {}
     for place in np.argsort(-np.round(shares, 6), kind="stable").tolist():
         families.setdefault(shown[place].family, place)
-    return tuple(_response(shown[place], shares[place]) for place in families.values())
+    return tuple(_response(shown[place], shares[place], finding.block) for place in families.values())
 
 
 def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats, other: float) -> Check:
@@ -186,11 +186,11 @@ def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats, other:
         named = min((d, place) for place, d in distances.items() if shares[place] >= most - EQUAL)[1]
         if shares[named] >= shares[families[shown[named].family]] - EQUAL:
             families[shown[named].family] = named
-    ranked = tuple(_response(shown[place], shares[place]) for place in families.values())
+    ranked = tuple(_response(shown[place], shares[place], finding.block) for place in families.values())
     if named < 0:
         told = None if not claims else "none of the stimuli shown is what the sentence names"
         return Check(len(shown), None, ranked, told is None, told)
-    claimed = _response(shown[named], shares[named])
+    claimed = _response(shown[named], shares[named], finding.block)
     flat = families["flat"]
     if finding.kind in KEEP_LEVEL and shown[flat].tone != finding.sign:
         told = "a flat bright area does not keep its sign, as the sentence says"
@@ -209,5 +209,5 @@ def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats, other:
     ))  # fmt: skip
 
 
-def _response(stimulus: Stimulus, share: float) -> Response:
-    return Response(stimulus.words(), stimulus.family, float(share))
+def _response(stimulus: Stimulus, share: float, block: int) -> Response:
+    return Response(stimulus.words(block), stimulus.family, float(share))

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 # A sentence that a stimulus contradicts is worth half.
 CONTRADICTED = 0.5
-# Below this a weight's square is nothing; above `input.LARGEST` it is infinite.
-TINY = 1e-100
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +199,7 @@ def describe_many(
 def described(source: Source, convention: Convention) -> list[Description]:
     """The kernels of one size measured together."""
     laid = laid_on_the_picture(source.weights, convention)
-    mixed = blends(_measurable(laid))
+    mixed = blends(laid)
     found = [
         replace(finding, blend=blend if blend.channels > 1 else None)
         for finding, blend in zip(findings(np.array([blend.pattern for blend in mixed])), mixed, strict=True)
@@ -212,13 +210,6 @@ def described(source: Source, convention: Convention) -> list[Description]:
         _description(weights, name, convention, finding, check, source.exact)
         for weights, name, finding, check in zip(kept, source.names, found, checks(found), strict=True)
     ]
-
-
-def _measurable(laid: Floats) -> Floats:
-    """The same kernels, those with weights whose squares no float64 holds brought to size."""
-    largest = np.abs(laid).max(axis=(1, 2, 3), keepdims=True)
-    is_tiny = (largest > 0) & (largest < TINY)
-    return np.where(is_tiny, laid / np.where(is_tiny, largest, 1), laid) if is_tiny.any() else laid
 
 
 def _description(

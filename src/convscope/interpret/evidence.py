@@ -63,7 +63,7 @@ def norm_of(values: Floats) -> float:
 
 
 def _fit(finding: Finding) -> Iterator[Evidence]:
-    rows, columns = finding.pattern.shape
+    rows, columns = finding.size
     yield Evidence(
         "explained", finding.explained,
         f"the share of the energy in the best pattern of the kind '{finding.nearest}'",

@@ -43,10 +43,11 @@ class Stimulus:
     size: float
     pixels: Pixels
 
-    def words(self) -> str:
-        """What it is, in a few words."""
+    def words(self, block: int = 1) -> str:
+        """What it is, in a few words; each pixel stands for a block of so many a side."""
+        size = self.size * block
         tone = "bright" if self.tone > 0 else "dark"
-        pixels = "1 pixel" if self.size == 1 else f"{self.size:g} pixels"
+        pixels = "1 pixel" if size == 1 else f"{size:g} pixels"
         match self.family:
             case "step":
                 return f"a step from dark to bright along {self.angle:g}°"
@@ -61,7 +62,7 @@ class Stimulus:
             case "flat":
                 return f"a flat {tone} area"
             case "spot":
-                return f"a {tone} spot of radius {self.size:g}"
+                return f"a {tone} spot of radius {size:g}"
             case "checkerboard":
                 return f"a checkerboard of squares {pixels} wide"
             case _:
