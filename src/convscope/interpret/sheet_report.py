@@ -34,6 +34,7 @@ from convscope.interpret.sheet_pairs import Pair, TurnedPair
 from convscope.interpret.weight_picture import RGB, channel_pictures, filter_picture, overview
 
 if TYPE_CHECKING:
+    from convscope.importers.weights import WeightLayer
     from convscope.interpret.sheet import Sheet
 
 # A page of more cards is slow to open; the JSON form has them all.
@@ -301,13 +302,18 @@ def _other_layers(shown: Shown) -> Iterator[Section]:
     others = shown.sheet.others
     if others:
         rows = tuple(
-            (text(Strong(layer.name)), text("×".join(map(str, layer.shape))))
+            (text(Strong(layer.name), *_aliases(layer)), text("×".join(map(str, layer.shape))))
             for layer in others[: shown.rows]
         )
         more = len(others) - shown.rows
         after = (Hidden(more, "layers", ()),) if more > 0 else ()
-        table = Table((text("layer"), text("filters × channels × rows × columns")), rows, "lr", sortable=True)
+        heads = (text("layer"), text("filters × channels × rows × columns"))
+        table = Table(heads, rows, "lr", sortable=True)
         yield Section(text("Other layers of the file"), (table, *after))
+
+
+def _aliases(layer: WeightLayer) -> tuple[str, ...]:
+    return (f" ({', '.join(layer.aliases)})",) if layer.aliases else ()
 
 
 # --- for programs -----------------------------------------------------------------------------
@@ -327,7 +333,7 @@ def sheet_facts(sheet: Sheet) -> dict[str, Any]:
         "duplicates": [pair._asdict() for pair in sheet.duplicates],
         "rotations": [pair._asdict() for pair in sheet.rotations],
         "pairs_left_out": sheet.pairs.left_out,
-        "layers": [layer.name for layer in sheet.others],
+        "layers": [{"name": layer.name, "shape": list(layer.shape)} for layer in sheet.others],
         "filters": [
             {
                 "filter": place,
