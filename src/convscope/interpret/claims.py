@@ -186,6 +186,9 @@ def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats, other:
         named = min((d, place) for place, d in distances.items() if shares[place] >= most - EQUAL)[1]
         if shares[named] >= shares[families[shown[named].family]] - EQUAL:
             families[shown[named].family] = named
+    for family, place in families.items():
+        if place != named:
+            families[family] = _middle_one(shown, shares, place)
     ranked = tuple(_response(shown[place], shares[place], finding.block) for place in families.values())
     if named < 0:
         told = None if not claims else "none of the stimuli shown is what the sentence names"
@@ -207,6 +210,25 @@ def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats, other:
         f"{best.stimulus} gives {best.value:.2f} of the largest possible response, {claimed.stimulus} "
         f"only {claimed.value:.2f}"
     ))  # fmt: skip
+
+
+def _middle_one(shown: Sequence[Stimulus], shares: Floats, best: int) -> int:
+    """Of the stimuli of a family that are as strong the one in the middle of their directions."""
+    first = shown[best]
+    if first.angle is None:
+        return best
+    like = [
+        place
+        for place, stimulus in enumerate(shown)
+        if (stimulus.family, stimulus.tone, stimulus.size) == (first.family, first.tone, first.size)
+        and shares[place] >= shares[best] - EQUAL
+    ]
+    whole = 360 if first.family in ("step", "corner") else 180
+    turns = np.exp(2j * np.pi * np.array([shown[place].angle for place in like], np.float64) / whole)
+    middle = turns.mean()
+    if abs(middle) < EQUAL:
+        return best
+    return like[int(np.argmax(np.round((turns / middle).real, 6)))]
 
 
 def _response(stimulus: Stimulus, share: float, block: int) -> Response:

@@ -18,7 +18,7 @@ from convscope.errors import InputError
 from convscope.interpret.claims import Check, checks
 from convscope.interpret.colour import blends
 from convscope.interpret.conventions import Convention, check_convention, laid_on_the_picture
-from convscope.interpret.evidence import Evidence, evidence_of
+from convscope.interpret.evidence import Evidence, evidence_of, norm_of
 from convscope.interpret.finding import NO_STRUCTURE, Finding, findings
 from convscope.interpret.input import Source, read_source
 from convscope.interpret.sentences import direction_word, kind_of, polarity_words, sentence
@@ -49,7 +49,7 @@ class Optimal:
     @property
     def norm_bounded(self) -> Floats:
         """Among pictures of length 1 the one with the largest response, K/‖K‖; its response is ‖K‖."""
-        length = np.linalg.norm(self.pattern)
+        length = norm_of(self.pattern)
         return self.pattern / length if length else self.pattern.copy()
 
     @property

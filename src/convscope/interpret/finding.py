@@ -161,7 +161,12 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
         is_fact = _is_fact(kind, patterns[index])
         named = is_fact or (p_value <= NAMED_SHARE and explained >= LEAST_EXPLAINED)
         variant, angle, sign, scale, phase = _particulars(
-            best, fit, index, patterns[index], shape, (slopes[index], widths[index]), ridges[index]
+            best,
+            fit,
+            index,
+            units[index].reshape(shape),
+            (slopes[index], widths[index]),
+            ridges[index],
         )
         found.append(
             Finding(
@@ -223,9 +228,10 @@ def curvatures(units: Floats, shape: Shape) -> tuple[Floats, Floats, Floats]:
 
 
 def _particulars(
-    place: int, fit: Fit, index: int, pattern: Floats, shape: Shape, slope: tuple[float, float], ridge: float
+    place: int, fit: Fit, index: int, pattern: Floats, slope: tuple[float, float], ridge: float
 ) -> tuple[str | None, float | None, int, float | None, float | None]:
     """Variant, angle, sign, scale and phase of the best fit."""
+    shape = (pattern.shape[0], pattern.shape[1])
     candidate = CANDIDATES[place]
     if candidate.kind == "blur":
         return _blur_sort(pattern, shape, 1 if pattern.sum() >= 0 else -1)
@@ -275,9 +281,22 @@ def _blur_sort(pattern: Floats, shape: Shape, sign: int) -> tuple[str, float | N
     if fit.explained[0] < LEAST_BLUR_SORT.get(variant, 1.0):
         return "other", None, sign, None, None
     angle, scale = float(found.angle[best]), float(found.scale[best])
+    if variant == "Gaussian":
+        scale = _width_of(pattern, scale)
     if min(shape) == 1:  # one row or column blurs along itself
         angle = 0.0 if shape[0] == 1 else 90.0
     return variant, None if np.isnan(angle) else angle, sign, scale, None
+
+
+def _width_of(pattern: Floats, near: float) -> float:
+    """The σ of a Gaussian about the pattern's centroid, more finely than templates are spaced."""
+    weight = np.abs(pattern) / np.abs(pattern).sum()
+    y, x = offsets((pattern.shape[0], pattern.shape[1]))
+    squared = (y - np.sum(weight * y)) ** 2 + (x - np.sum(weight * x)) ** 2
+    widths = near * np.geomspace(0.7, 1.5, 61)
+    bells = np.exp(-0.5 * squared / widths[:, None, None] ** 2)
+    likeness = np.abs(np.einsum("lij,ij->l", bells, pattern)) / np.linalg.norm(bells, axis=(1, 2))
+    return float(widths[likeness.argmax()])
 
 
 def _corner(

@@ -27,6 +27,7 @@ from convscope.core.expression import Number, Power, Product
 from convscope.core.kernel_picture import kernel_pixels
 from convscope.interpret.claims import Response
 from convscope.interpret.conventions import CORRELATION, TITLES, TURNS
+from convscope.interpret.evidence import norm_of
 from convscope.interpret.finding import NO_STRUCTURE
 from convscope.interpret.templates import Floats
 
@@ -72,7 +73,7 @@ def description_facts(told: Description) -> dict[str, Any]:
         },
         "optimal": {
             "norm_bounded": told.optimal.norm_bounded.tolist(),
-            "norm_bounded_response": float(np.linalg.norm(told.weights)),
+            "norm_bounded_response": norm_of(told.weights),
             "bounded": told.optimal.bounded.astype(int).tolist(),
             "bounded_response": told.optimal.response,
         },
@@ -250,7 +251,7 @@ def _optimal(told: Description) -> Iterator[Block]:
     optimal = told.optimal
     if not np.any(optimal.pattern != 0):
         return
-    norm = float(np.linalg.norm(told.weights))
+    norm = norm_of(told.weights)
     pictures: list[Picture] = []
     if len(told.weights) == RGB:
         pictures.append(

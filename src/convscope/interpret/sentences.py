@@ -131,7 +131,7 @@ def _level(finding: Finding) -> str:
     """What becomes of flat areas, as the end of a sentence that is about something else."""
     gain = finding.sign * float(finding.pattern.sum()) * finding.block**2
     if abs(gain - 1) < NEAR_ONE:
-        return f"{_level(finding)}"
+        return f"flat areas keep their level.{_negative(finding)}"
     return f"flat areas are multiplied by {gain:.3g}.{_negative(finding)}"
 
 
