@@ -190,7 +190,11 @@ def conv_and_norm():
     return nodes, {"unused": np.ones((9, 9, 3, 3), np.float32), "w": STEM, **norm}
 
 
-def test_onnx_tells_the_convolutions_and_their_normalisation(tmp_path):
+@pytest.mark.parametrize("is_large", [False, True])
+def test_onnx_tells_the_convolutions_and_their_normalisation(tmp_path, monkeypatch, is_large):
+    if is_large:  # then the graph is parsed without the numbers
+        monkeypatch.setattr("convscope.importers.onnx_file.WHOLE_BYTES", 0)
+        monkeypatch.setattr("convscope.importers.onnx_wire.SMALL", 64)
     path = onnx_model(tmp_path, *conv_and_norm())
     weights = read_weights(path)
     assert [layer.name for layer in weights.layers] == ["w"]  # the unused one is no convolution's
@@ -525,3 +529,27 @@ def test_no_file_cut_short_leaves_a_traceback(tmp_path, kind, request):
         except (InputError, UnsupportedError) as error:
             told = str(error)
         assert told.startswith(str(path))
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "safetensors", "pt", "onnx"])
+def test_no_file_with_wrong_bytes_leaves_a_traceback(tmp_path, kind):
+    if kind == "onnx":
+        whole = onnx_model(tmp_path, *conv_and_norm()).read_bytes()
+    elif kind == "npy":
+        np.save(tmp_path / "whole.npy", STEM)
+        whole = (tmp_path / "whole.npy").read_bytes()
+    else:
+        whole = saved(tmp_path / f"whole.{kind}", {"conv.weight": STEM}).read_bytes()
+    random = np.random.default_rng(5)
+    path = tmp_path / f"wrong.{kind}"
+    for _ in range(60):
+        content = bytearray(whole)
+        for place in random.integers(0, min(len(content), 700), 3):
+            content[place if random.random() < 0.7 else -place - 1] = random.integers(0, 256)
+        path.write_bytes(content)
+        try:
+            told = read_weights(path).bank().source
+        except (InputError, UnsupportedError) as error:
+            told = str(error)
+        assert told.startswith(str(path))
+        assert "\n" not in told

@@ -236,6 +236,12 @@ def test_the_summary_shows_the_first_of_each_kind():
     assert "Filter 1 " not in summary.to_text()
 
 
+def test_a_notebook_shows_a_large_sheet_in_short():
+    sheet = sheet_of(np.random.default_rng(3).normal(size=(200, 1, 3, 3)))
+    assert sheet._repr_html_().count('class="card"') < 60
+    assert small_sheet()._repr_html_().count('class="card"') == 7
+
+
 def test_every_form_is_written(tmp_path):
     sheet = small_sheet()
     for name in ("a.md", "a.tex", "a.html", "a.txt"):
@@ -296,7 +302,7 @@ def test_sheets_under_two_conventions_are_not_compared():
         (np.full((2, 1, 3, 3), "a"), r"a bank holds real numbers, got <U1"),
         (np.full((2, 1, 3, 3), "a", dtype=object), r"a bank holds real numbers, got object"),
         (np.full((1, 1, 3, 3), 1e200), r"the largest weight is 1e\+200; up to 1e\+150 are described"),
-        (np.zeros((1, 1, 65, 3)), r"too large; up to 64×64 taps"),
+        (np.zeros((1, 1, 257, 3)), r"too large; up to 256×256 taps"),
     ],
 )
 def test_bad_banks_give_one_clear_error(given_bank, told):

@@ -78,5 +78,9 @@ def command(
         shown: Showable = told
         if is_screen and isinstance(told, cs.Sheet) and len(told) > ON_SCREEN:
             shown = told.summary()
-        emit(shown, to=to, output=output, digits=digits)
+        if output is None:
+            emit(shown, to=to, output=output, digits=digits)
+        else:
+            with Waiting("writing"):
+                emit(shown, to=to, output=output, digits=digits)
     return CHECK_FAILED if against is not None and told else 0

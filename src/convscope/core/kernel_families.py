@@ -210,6 +210,17 @@ def wedge(size: int, angle: float) -> RationalArray:
     return decimals(_balanced(inside, np.ones_like(inside)), 0)
 
 
+def coloured(pattern: RationalArray, axis: Sequence[int]) -> RationalArray:
+    """A pattern in each channel, times what the channel counts: ``(C, kh, kw)``; the largest counts once.
+
+    >>> coloured(identity(1), (2, -1, -1)).tolist()
+    [[[Fraction(1, 1)]], [[Fraction(-1, 2)]], [[Fraction(-1, 2)]]]
+    """
+    counts = np.array(axis, dtype=np.int64)
+    numerators = counts[:, None, None] * pattern.numerators
+    return RationalArray(numerators, pattern.denominator * int(np.abs(counts).max()))
+
+
 def difference_of_gaussians(size: int, narrow: float, wide: float) -> RationalArray:
     """A narrow Gaussian less a wide one, each with sum 1."""
     inner, outer = bell(size, narrow), bell(size, wide)

@@ -27,7 +27,7 @@ _BESIDE = (
     (re.compile(r"convolution(.*)\Z"), ("normalization{}", "norm{}", "bn{}", "batchnorm{}")),
     (re.compile(r"conv(?:[12]d)?(.*)\Z"), ("bn{}", "norm{}", "batchnorm{}", "batch_norm{}", "bn_{}")),
 )
-_ENDS = (".weight", ".kernel", "/kernel", "_weight")
+_ENDS = (".weight", ".kernel", "/depthwise_kernel", "/kernel", "_weight")
 
 
 def layout_of(name: str, shape: tuple[int, ...]) -> Layout | None:

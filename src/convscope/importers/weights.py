@@ -37,11 +37,19 @@ MOST_NAMED = 12
 
 @dataclass(frozen=True, slots=True)
 class WeightLayer:
-    """A convolution of a file: its name there, its shape ``(N, C, kh, kw)``, and how its axes are stored."""
+    """A convolution of a file.
+
+    Attributes:
+        name: of its weights in the file.
+        shape: ``(N, C, kh, kw)``.
+        stored: how the axes lie in the file.
+        aliases: other names of it, such as its node's in a graph.
+    """
 
     name: str
     shape: BankShape
     stored: str
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +92,7 @@ class Weights(Mapping[str, Array]):
     def __post_init__(self) -> None:
         entries = {entry.name: entry for entry in self.contents.entries}
         layers = tuple(
-            WeightLayer(entry.name, entry.layout.shape(entry.shape), entry.layout.words)
+            WeightLayer(entry.name, entry.layout.shape(entry.shape), entry.layout.words, entry.aliases)
             for entry in entries.values()
             if entry.layout is not None
         )
@@ -120,7 +128,8 @@ class Weights(Mapping[str, Array]):
         """
         entry = self._entry(layer)
         assert entry.layout is not None  # noqa: S101 - only convolutions are found
-        weights = entry.layout.arranged(self._read(entry).astype(np.float64))
+        with np.errstate(invalid="ignore"):  # a signalling NaN is told below, as any NaN is
+            weights = entry.layout.arranged(self._read(entry).astype(np.float64))
         self._check_finite(entry.name, weights)
         weights.flags.writeable = False
         scales, notes = self._scales(entry, len(weights))
@@ -129,7 +138,7 @@ class Weights(Mapping[str, Array]):
             entry.name,
             str(self.path),
             scales,
-            (*self.contents.notes, *self._turned(entry), *notes),
+            (*self.contents.notes, *self._called(entry), *self._turned(entry), *notes),
             tuple(other for other in self.layers if other.name != entry.name),
         )
 
@@ -169,6 +178,10 @@ class Weights(Mapping[str, Array]):
             )
 
     @staticmethod
+    def _called(entry: Entry) -> tuple[str, ...]:
+        return (f"{entry.name} is also called {' and '.join(entry.aliases)}",) if entry.aliases else ()
+
+    @staticmethod
     def _turned(entry: Entry) -> tuple[str, ...]:
         assert entry.layout is not None  # noqa: S101
         if entry.layout.axes == ((0,), (1,), (2,), (3,)):
@@ -187,14 +200,16 @@ class Weights(Mapping[str, Array]):
         return scales, (f"The batch normalisation '{norm.name}' is folded to tell which filters are dead",)
 
     def _folded(self, norm: Norm, count: int) -> npt.NDArray[np.float64] | None:
-        arrays = [self[name].astype(np.float64) for name in (norm.variance, norm.gamma) if name is not None]
-        if any(array.shape != (count,) for array in arrays):
+        names = [name for name in (norm.variance, norm.gamma) if name is not None]
+        with np.errstate(invalid="ignore"):
+            arrays = [self[name].astype(np.float64) for name in names]
+        if any(array.shape != (count,) or not np.isfinite(array).all() for array in arrays):
             return None
         spread = arrays[0] + norm.epsilon
-        scales = (arrays[1] if norm.gamma is not None else np.ones(count)) / np.sqrt(
-            np.maximum(spread, 1e-300)
-        )
-        return scales if np.isfinite(scales).all() and (spread > 0).all() else None
+        if not (spread > 0).all():
+            return None
+        gamma: npt.NDArray[np.float64] = arrays[1] if norm.gamma is not None else np.ones(count)
+        return gamma / np.sqrt(spread)
 
 
 def read_weights(path: str | PathLike[str]) -> Weights:

@@ -231,9 +231,8 @@ def _entries(
             kind = kinds.get(layer) or one.kind or _kind_by_shape(one, bias)
             layout = LAYOUTS.get(kind, {}).get(len(one.shape))
         kept = layout if is_bank(layout, one.shape) else None
-        aliases = (layer,) if weight in DESCRIBED else ()
         read = partial(_numbers, source, one.name, one.path)
-        entries.append(Entry(one.name, one.shape, one.dtype, read, kept, aliases))
+        entries.append(Entry(one.name, one.shape, one.dtype, read, kept))
     return entries
 
 

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -85,7 +86,7 @@ def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[np.
         version = npy.read_magic(stream)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read(stream, max_header_size=MAX_HEADER)
-    except (ValueError, EOFError, SyntaxError, RecursionError, MemoryError, TypeError):
+    except (ValueError, EOFError, SyntaxError, TokenError, RecursionError, MemoryError, TypeError):
         raise InputError(f"'{name[:80]}' is no NumPy array, or is cut short") from None
     if dtype.hasobject:
         raise InputError(f"'{name[:80]}' holds objects, which would have to be run to be read; save numbers")

@@ -37,6 +37,7 @@ from convscope.importers.weight_entries import (
 
 # Fields of the messages: model.graph, graph.node, graph.initializer, node.attribute, attribute.t.
 _GRAPH, _NODE, _INITIALIZER, _ATTRIBUTE, _TENSOR = 7, 1, 5, 5, 5
+EPSILON = 1e-5  # where the node says none (ONNX, BatchNormalization)
 _EXTERNAL = 1  # TensorProto.DataLocation
 _UNCHANGED = frozenset({"Identity", "Cast"})
 _LAYOUTS: dict[tuple[str, int], Layout] = {
@@ -250,19 +251,14 @@ def _norms(graph: Proto, weights: dict[str, Entry], tensors: dict[str, Tensor]) 
             readers.setdefault(name, []).append(node)
     found = {}
     for node in graph.node:
-        if node.op_type in {"Conv", "ConvTranspose"} and len(node.input) > 1 and node.output:
-            after = readers.get(node.output[0], [])
-            is_norm = (
-                len(after) == 1 and after[0].op_type == "BatchNormalization" and len(after[0].input) >= 5
-            )
-            if (
-                is_norm
-                and node.input[1] in weights
-                and {after[0].input[1], after[0].input[4]} <= tensors.keys()
-            ):
-                norm = after[0]
-                epsilon = next((a.f for a in norm.attribute if a.name == "epsilon"), 1e-5)
-                found[node.input[1]] = Norm(
-                    norm.name or norm.output[0], norm.input[4], norm.input[1], epsilon
-                )
+        if node.op_type not in {"Conv", "ConvTranspose"} or len(node.input) < 2 or not node.output:
+            continue
+        after = readers.get(node.output[0], [])
+        is_norm = len(after) == 1 and after[0].op_type == "BatchNormalization" and len(after[0].input) == 5
+        if not is_norm or node.input[1] not in weights:
+            continue
+        _, gamma, _, _, variance = after[0].input
+        if gamma in tensors and variance in tensors:
+            epsilon = next((a.f for a in after[0].attribute if a.name == "epsilon"), EPSILON)
+            found[node.input[1]] = Norm(after[0].name or gamma, variance, gamma, epsilon)
     return found

@@ -63,8 +63,8 @@ def _loaded(path: Path) -> Any:  # noqa: ANN401 - what the file holds
         import torch
     except ImportError:
         raise MissingExtraError.for_extra("reading PyTorch's files", "torch") from None
-    is_zip = zipfile.is_zipfile(path)
     try:
+        is_zip = zipfile.is_zipfile(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Mapped, so that only the tensors that are asked for are read from the disk.

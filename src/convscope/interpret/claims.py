@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from convscope.interpret.finding import Finding
-from convscope.interpret.stimuli import Stimulus, stimuli, strongest, strongest_by_apply
+from convscope.interpret.stimuli import Stimulus, likeness_to_dots, stimuli, strongest, strongest_by_apply
 from convscope.interpret.templates import Floats, Shape
 
 # A response this much weaker than the strongest still counts as the strongest: lines and steps are pixels.
@@ -76,7 +76,7 @@ def _line(finding: Finding, stimulus: Stimulus) -> float | None:
 
 
 def _stripes(finding: Finding, stimulus: Stimulus) -> float | None:
-    ratio = stimulus.size / (finding.scale or 1)
+    ratio = stimulus.size * finding.block / (finding.scale or 1)
     return _turn(finding.angle, stimulus.angle, 180) if 1 / NEAR_WAVE <= ratio <= NEAR_WAVE else None
 
 
@@ -108,12 +108,15 @@ CLAIMS: Mapping[str, Mapping[str, Claim]] = MappingProxyType(
         "Gabor": {"stripes": _stripes},
         "checkerboard": {"checkerboard": _always},
         "blur": {"flat": _tone},
-        "identity": {"spot": _tone},
-        "shift": {"spot": _tone},
         "sharpen": {"spot": _tone},
         "unsharp": {"spot": _tone},
     }
 )
+
+
+# Kinds whose sentence says that the picture itself comes out, and kinds that say so of flat areas.
+COPIES = ("identity", "shift")
+KEEP_LEVEL = ("sharpen", "unsharp", "emboss")
 
 
 def checks(found: Sequence[Finding]) -> list[Check]:
@@ -128,7 +131,9 @@ def checks(found: Sequence[Finding]) -> list[Check]:
     others = _rivals(found, shape)
     shown = stimuli(shape)
     return [
-        _checked(finding, shown, row, other / total if total else 0.0)
+        _copied(finding, shown, row)
+        if finding.kind in COPIES
+        else _checked(finding, shown, row, other / total if total else 0.0)
         for finding, row, other, total in zip(found, shares, others, totals, strict=True)
     ]
 
@@ -141,6 +146,26 @@ def _rivals(found: Sequence[Finding], shape: Shape) -> Floats:
         rivals = np.array([found[place].blend.rival for place in have])  # type: ignore[union-attr]
         others[have] = strongest(rivals.reshape(-1, *shape)).max(axis=1)
     return others
+
+
+def _copied(finding: Finding, shown: Sequence[Stimulus], shares: Floats) -> Check:
+    """The response to random dots is the dots themselves, moved as the sentence says, and no other way."""
+    likeness = finding.sign * likeness_to_dots(finding.pattern)
+    tap = int(np.abs(finding.pattern).argmax())
+    best = int(np.abs(likeness).argmax())
+    claimed = Response("random dots, each moved as the sentence says", "dots", float(likeness[tap]))
+    told = None
+    if best != tap or likeness[tap] <= 0:
+        told = f"the response to random dots is most like the dots moved to tap {best}, not to tap {tap}"
+    return Check(len(shown) + 1, claimed, (claimed, *_families(finding, shown, shares)), told is None, told)
+
+
+def _families(finding: Finding, shown: Sequence[Stimulus], shares: Floats) -> tuple[Response, ...]:
+    """The strongest stimulus of each family, strongest first."""
+    families: dict[str, int] = {}
+    for place in np.argsort(-np.round(shares, 6), kind="stable").tolist():
+        families.setdefault(shown[place].family, place)
+    return tuple(_response(shown[place], shares[place], finding.block) for place in families.values())
 
 
 def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats, other: float) -> Check:
@@ -161,11 +186,18 @@ def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats, other:
         named = min((d, place) for place, d in distances.items() if shares[place] >= most - EQUAL)[1]
         if shares[named] >= shares[families[shown[named].family]] - EQUAL:
             families[shown[named].family] = named
-    ranked = tuple(_response(shown[place], shares[place]) for place in families.values())
+    for family, place in families.items():
+        if place != named:
+            families[family] = _middle_one(shown, shares, place)
+    ranked = tuple(_response(shown[place], shares[place], finding.block) for place in families.values())
     if named < 0:
         told = None if not claims else "none of the stimuli shown is what the sentence names"
         return Check(len(shown), None, ranked, told is None, told)
-    claimed = _response(shown[named], shares[named])
+    claimed = _response(shown[named], shares[named], finding.block)
+    flat = families["flat"]
+    if finding.kind in KEEP_LEVEL and shown[flat].tone != finding.sign:
+        told = "a flat bright area does not keep its sign, as the sentence says"
+        return Check(len(shown), claimed, ranked, agrees=False, disagreement=told)
     best = ranked[0]
     if other > best.value:
         assert finding.blend is not None  # noqa: S101 - only blends have rivals
@@ -180,5 +212,24 @@ def _checked(finding: Finding, shown: Sequence[Stimulus], shares: Floats, other:
     ))  # fmt: skip
 
 
-def _response(stimulus: Stimulus, share: float) -> Response:
-    return Response(stimulus.words(), stimulus.family, float(share))
+def _middle_one(shown: Sequence[Stimulus], shares: Floats, best: int) -> int:
+    """Of the stimuli of a family that are as strong the one in the middle of their directions."""
+    first = shown[best]
+    if first.angle is None:
+        return best
+    like = [
+        place
+        for place, stimulus in enumerate(shown)
+        if (stimulus.family, stimulus.tone, stimulus.size) == (first.family, first.tone, first.size)
+        and shares[place] >= shares[best] - EQUAL
+    ]
+    whole = 360 if first.family in ("step", "corner") else 180
+    turns = np.exp(2j * np.pi * np.array([shown[place].angle for place in like], np.float64) / whole)
+    middle = turns.mean()
+    if abs(middle) < EQUAL:
+        return best
+    return like[int(np.argmax(np.round((turns / middle).real, 6)))]
+
+
+def _response(stimulus: Stimulus, share: float, block: int) -> Response:
+    return Response(stimulus.words(block), stimulus.family, float(share))

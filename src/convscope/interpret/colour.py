@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -74,14 +74,30 @@ def blends(laid: Floats) -> list[Blend]:
         one = np.ones(1)
         return [Blend(kernel[0], one, 1.0, None, is_colour=False, rival=None) for kernel in laid]
     flat = laid.reshape(count, channels, height * width)
-    if channels == RGB:
-        return _of_colours(flat, (height, width))
+    # Squares of very large weights overflow: what is compared are shares.
+    largest = np.abs(flat).max(axis=(1, 2), keepdims=True)
+    return [
+        replace(
+            blend,
+            pattern=blend.pattern * float(scale),
+            rival=None if blend.rival is None else blend.rival * float(scale),
+        )
+        for blend, scale in zip(
+            _blended(flat / np.where(largest > 0, largest, 1), (height, width)), largest.ravel(), strict=True
+        )
+    ]
+
+
+def _blended(flat: Floats, shape: tuple[int, int]) -> list[Blend]:
+    """Kernels ``(N, C, p)`` of moderate weights."""
+    if flat.shape[1] == RGB:
+        return _of_colours(flat, shape)
     axes, patterns = _strongest(flat)
     axes, lengths = _to_one(axes)
     energy = np.sum(flat**2, axis=(1, 2))
     held = np.sum(patterns**2, axis=1) / np.where(energy > 0, energy, 1)
     return [
-        Blend(pattern.reshape(height, width) / length, axis, float(share), None, is_colour=False, rival=None)
+        Blend(pattern.reshape(shape) / length, axis, float(share), None, is_colour=False, rival=None)
         for pattern, axis, share, length in zip(patterns, axes, held, lengths, strict=True)
     ]
 

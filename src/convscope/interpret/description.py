@@ -18,7 +18,7 @@ from convscope.errors import InputError
 from convscope.interpret.claims import Check, checks
 from convscope.interpret.colour import blends
 from convscope.interpret.conventions import Convention, check_convention, laid_on_the_picture
-from convscope.interpret.evidence import Evidence, evidence_of
+from convscope.interpret.evidence import Evidence, evidence_of, norm_of
 from convscope.interpret.finding import NO_STRUCTURE, Finding, findings
 from convscope.interpret.input import Source, read_source
 from convscope.interpret.sentences import direction_word, kind_of, polarity_words, sentence
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 # A sentence that a stimulus contradicts is worth half.
 CONTRADICTED = 0.5
-# Below this a weight's square is nothing; above `input.LARGEST` it is infinite.
-TINY = 1e-100
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ class Optimal:
     @property
     def norm_bounded(self) -> Floats:
         """Among pictures of length 1 the one with the largest response, K/‖K‖; its response is ‖K‖."""
-        length = np.linalg.norm(self.pattern)
+        length = norm_of(self.pattern)
         return self.pattern / length if length else self.pattern.copy()
 
     @property
@@ -201,7 +199,7 @@ def describe_many(
 def described(source: Source, convention: Convention) -> list[Description]:
     """The kernels of one size measured together."""
     laid = laid_on_the_picture(source.weights, convention)
-    mixed = blends(_measurable(laid))
+    mixed = blends(laid)
     found = [
         replace(finding, blend=blend if blend.channels > 1 else None)
         for finding, blend in zip(findings(np.array([blend.pattern for blend in mixed])), mixed, strict=True)
@@ -212,13 +210,6 @@ def described(source: Source, convention: Convention) -> list[Description]:
         _description(weights, name, convention, finding, check, source.exact)
         for weights, name, finding, check in zip(kept, source.names, found, checks(found), strict=True)
     ]
-
-
-def _measurable(laid: Floats) -> Floats:
-    """The same kernels, those with weights whose squares no float64 holds brought to size."""
-    largest = np.abs(laid).max(axis=(1, 2, 3), keepdims=True)
-    is_tiny = (largest > 0) & (largest < TINY)
-    return np.where(is_tiny, laid / np.where(is_tiny, largest, 1), laid) if is_tiny.any() else laid
 
 
 def _description(

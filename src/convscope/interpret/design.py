@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,10 +17,13 @@ from convscope.core.kernel import Kernel
 from convscope.core.number import parse_number
 from convscope.errors import InputError, nearest_name
 from convscope.interpret.description import Description, describe
+from convscope.interpret.sentences import SIDES
 
 LARGEST = 31
 # How far the direction that is found may lie from the one wished for: of few taps no angle is exact.
 NEAR = 5.0
+LEAST_SIGMA = 0.7
+WIDTHS = (1.0, 0.8, 1.25, 0.65, 1.5)
 MOST_SHIFT = LARGEST // 2
 BRIGHT_DARK = ("bright", "dark")
 EIGHTH = 45
@@ -38,6 +42,8 @@ class Wish:
         turn: the angle after which the kernel is the same: 360 where bright and dark have sides, else 180.
         variants: the sorts there are, the usual one first.
         centred: it has a middle tap, so that its size is odd.
+        coarse: its direction is told by few pixels.
+        tint: its direction is that of the warmer of two colours, so that the wish may mean the opposite one.
     """
 
     kind: str
@@ -48,6 +54,19 @@ class Wish:
     turn: int = 360
     variants: tuple[str, ...] = ()
     centred: bool = False
+    coarse: bool = False
+    tint: bool = False
+
+
+def near(wish: Wish, size: int) -> float:
+    """How far the direction that is found may lie from the one wished for, in degrees.
+
+    A thin line of few pixels shows its direction to half a pixel at its ends.
+
+    >>> near(WISHES["edge"], 5), round(near(WISHES["motion blur"], 5))
+    (5.0, 14)
+    """
+    return max(NEAR, math.degrees(math.atan(1 / max(size - 1, 1)))) if wish.coarse else NEAR
 
 
 def design(
@@ -60,6 +79,7 @@ def design(
     wavelength: float | None = None,
     phase: float | None = None,
     amount: float | Fraction | str | None = None,
+    colour: str | None = None,
     down: int | None = None,
     right: int | None = None,
 ) -> Kernel:
@@ -68,24 +88,28 @@ def design(
     Args:
         kind: ``"edge"``, ``"compass edge"``, ``"line"``, ``"blob"``, ``"corner"``, ``"saddle"``,
             ``"blur"``, ``"motion blur"``, ``"sharpen"``, ``"unsharp"``, ``"emboss"``, ``"Gabor"``,
-            ``"checkerboard"``, ``"identity"`` or ``"shift"``.
+            ``"colour contrast"``, ``"colour blob"``, ``"checkerboard"``, ``"identity"`` or ``"shift"``.
         size: taps a side, up to 31. An edge of three taps is as good as any; a Gabor needs room for
             its waves.
         angle: degrees, y down, as `describe` gives it. Of an edge, a compass edge and an emboss the direction
-            in which it gets brighter: 0 from left to right, 90 from above to below. Of a line, a motion
-            blur and a Gabor the direction it runs along. Of a corner the direction of the bright quarter,
-            of a saddle a direction in which it is bright.
+            in which it gets brighter, of a colour contrast that in which the colour lies: 0 from left to
+            right, 90 from above to below. Of a line, a motion blur and a Gabor the direction it runs along.
+            Of a corner the direction of the bright quarter, of a saddle a direction in which it is bright.
         variant: ``"bright"`` or ``"dark"`` (line, blob), ``"Gaussian"`` or ``"box"`` (blur).
         sigma: standard deviation of the Gaussian in pixels; chosen from the size when None.
         wavelength: of a Gabor, pixels from bar to bar; chosen from the size when None.
         phase: of a Gabor, degrees: 0 has a bright bar in the middle, 180 a dark one, 90 an edge.
+        colour: of a colour contrast and a colour blob, the one that raises the response while its opposite
+            lowers it: ``"red"``, ``"orange"``, ``"yellow"``, ``"green"``, ``"cyan"``, ``"blue"``,
+            ``"violet"`` or ``"magenta"``.
         amount: how strongly sharpen, unsharp and emboss act.
         down: of a shift, how many pixels the picture moves down; the kernel is as large as that needs.
         right: of a shift, how many pixels it moves to the right.
 
     Returns:
-        A kernel with exact weights. Of an edge, a line, a blob, a corner and a Gabor the positive taps add
-        up to 1 and all taps to 0; of the others all taps add up to 1, but of a checkerboard to 0 or 1.
+        A kernel with exact weights, ``(size, size)``, or ``(3, size, size)`` where it is about colour. Of an
+        edge, a line, a blob, a corner and a Gabor the positive taps add up to 1 and all taps to 0; of those
+        that keep a flat area as it is all taps add up to 1.
 
     Raises:
         InputError: an unknown kind or option, or a wish that no such kernel fulfils: what `describe`
@@ -99,14 +123,25 @@ def design(
     name, wish = _wish(kind)
     given = {
         "angle": angle, "variant": variant, "sigma": sigma, "wavelength": wavelength, "phase": phase,
-        "amount": amount, "down": down, "right": right,
+        "amount": amount, "colour": colour, "down": down, "right": right,
     }  # fmt: skip
     options = _options(name, wish, {key: value for key, value in given.items() if value is not None})
     length = _size(name, wish, size)
-    taps = wish.build(length, options)
     words = ", ".join(f"{key} {value}" for key, value in options.items() if value is not None)
-    kernel = Kernel(taps, f"{name}, {words}" if words else name, "made to order")
-    return _confirmed(name, wish, kernel, options)
+    title = f"{name}, {words}" if words else name
+    doubts = []
+    # Where the width is left to us, a narrower or wider one may show what the usual one does not.
+    widths = WIDTHS if "sigma" in options and options["sigma"] is None else (1.0,)
+    for width in widths:
+        taps = wish.build(length, {**options, "width": width})
+        kernel, doubt = _confirmed(wish, Kernel(taps, title, "made to order"), options)
+        if not doubt:
+            return kernel
+        doubts.append(doubt)
+    raise InputError(
+        f"no {name} fits this wish ({title}, size {length}): the nearest is described as {doubts[0]} "
+        f"Try another size{''.join(f', another {key}' for key in options)}"
+    )
 
 
 def _wish(kind: str) -> tuple[str, Wish]:
@@ -141,28 +176,37 @@ def _size(name: str, wish: Wish, size: int | None) -> int:
     return int(size)
 
 
-def _confirmed(name: str, wish: Wish, kernel: Kernel, options: Mapping[str, Any]) -> Kernel:
-    """The kernel with its sentence, once `describe` has found what was wished for."""
+def _confirmed(wish: Wish, kernel: Kernel, options: Mapping[str, Any]) -> tuple[Kernel, str]:
+    """The kernel with its sentence, and what speaks against it: empty when it is what was wished for."""
     found = describe(kernel)
     assert isinstance(found, Description)  # noqa: S101 - one kernel is no bank
     wanted = options.get("variant")
     is_kind = found.kind == wish.kind and wanted in (None, found.variant)
-    if is_kind and found.check.agrees and _points(found, wish, options.get("angle")):
-        return Kernel(kernel.weights, kernel.name, kernel.source, found.sentence)
-    raise InputError(
-        f"no {name} fits this wish ({kernel.name}, size {kernel.shape[0]}): the nearest is described as "
-        f"'{found.sentence}' Try another size or another {' or '.join(wish.options) or 'kind'}"
-    )
+    is_kind = is_kind and _has_colour(found, options)
+    if is_kind and found.check.agrees and _points(found, wish, options.get("angle"), kernel.shape[0]):
+        return Kernel(kernel.weights, kernel.name, kernel.source, found.sentence), ""
+    contradicted = "" if found.check.agrees else f" But {found.check.disagreement}."
+    return kernel, f"'{found.sentence}'{contradicted}"
 
 
-def _points(found: Description, wish: Wish, angle: float | None) -> bool:
+def _has_colour(found: Description, options: Mapping[str, Any]) -> bool:
+    """True when the colour that raises the response is the one wished for, and where it was wished for."""
+    colour, angle = options.get("colour"), options.get("angle")
+    if colour is None:
+        return True
+    place = "" if angle is None else f" {SIDES[round(angle / EIGHTH) % len(SIDES)][1]}"
+    return f"{colour}{place}" in (found.polarity or "")
+
+
+def _points(found: Description, wish: Wish, angle: float | None, size: int) -> bool:
     """True when the direction is the one wished for, or none was."""
     if angle is None:
         return True
     if found.orientation is None:
         return False
-    away = (found.orientation - angle) % wish.turn
-    return min(away, wish.turn - away) <= NEAR
+    turn = 180 if wish.tint else wish.turn
+    away = (found.orientation - angle) % turn
+    return min(away, turn - away) <= near(wish, size)
 
 
 # --- the options, read -----------------------------------------------------------------------------
@@ -215,7 +259,19 @@ def _read_amount(name: str, wish: Wish, value: object) -> Fraction:
     return number
 
 
+def _read_colour(name: str, wish: Wish, value: object) -> str:
+    del name, wish
+    if value not in COLOURS:
+        raise InputError(f"colour={value!r} is not known; {nearest_name(str(value), COLOURS)}")
+    return str(value)
+
+
 MOST_DEGREES, MOST_AMOUNT = 36000, 20
+# What red, green and blue count for a colour and against its opposite; grey counts nothing.
+COLOURS = {
+    "red": (2, -1, -1), "orange": (1, 0, -1), "yellow": (1, 1, -2), "green": (-1, 2, -1),
+    "cyan": (-2, 1, 1), "blue": (-1, -1, 2), "violet": (0, -1, 1), "magenta": (1, -2, 1),
+}  # fmt: skip
 READERS: Mapping[str, Callable[[str, Wish, Any], Any]] = MappingProxyType(
     {
         "angle": _read_angle,
@@ -223,6 +279,7 @@ READERS: Mapping[str, Callable[[str, Wish, Any], Any]] = MappingProxyType(
         "sigma": _number("sigma", 0.3, LARGEST),
         "wavelength": _number("wavelength", 2, LARGEST),
         "phase": _number("phase", -MOST_DEGREES, MOST_DEGREES),
+        "colour": _read_colour,
         "amount": _read_amount,
         "down": _read_steps,
         "right": _read_steps,
@@ -237,7 +294,7 @@ Options = Mapping[str, Any]
 
 def _sigma(size: int, options: Options, share: float) -> float:
     """The standard deviation wished for, or so large a share of the size, at least enough to be seen."""
-    return float(options["sigma"] or max(0.7, size * share))
+    return float(options["sigma"] or max(LEAST_SIGMA, size * share) * options["width"])
 
 
 def _edge(size: int, options: Options) -> RationalArray:
@@ -297,14 +354,25 @@ def _unsharp(size: int, options: Options) -> RationalArray:
 
 
 def _emboss(size: int, options: Options) -> RationalArray:
-    slope = families.gaussian_derivative(size, options["sigma"] or RELIEF, options["angle"])
+    slope = families.gaussian_derivative(
+        size, options["sigma"] or RELIEF * options["width"], options["angle"]
+    )
     return families.added((1, families.identity(size)), (options["amount"], slope))
 
 
 def _gabor(size: int, options: Options) -> RationalArray:
     wavelength = options["wavelength"] or max(2.5, size / 2.6)
     phase = options["phase"] % 360
-    return families.gabor(size, wavelength, options["angle"], phase, options["sigma"] or size / 4)
+    return families.gabor(size, wavelength, options["angle"], phase, _sigma(size, options, 1 / 4))
+
+
+def _colour_contrast(size: int, options: Options) -> RationalArray:
+    return families.coloured(_edge(size, options), COLOURS[options["colour"]])
+
+
+def _colour_blob(size: int, options: Options) -> RationalArray:
+    pattern = families.spot(size, _sigma(size, options, 1 / 6))
+    return families.coloured(pattern, COLOURS[options["colour"]])
 
 
 def _checkerboard(size: int, options: Options) -> RationalArray:
@@ -343,14 +411,18 @@ WISHES: Mapping[str, Wish] = MappingProxyType(
         "blur": Wish(
             "blur", _blur, {"variant": "Gaussian", **SIGMA}, smallest=2, variants=("Gaussian", "box")
         ),
-        "motion blur": Wish("blur", _motion, {"angle": 0}, turn=180),
+        "motion blur": Wish("blur", _motion, {"angle": 0}, turn=180, coarse=True),
         "sharpen": Wish("sharpen", _sharpen, {"amount": 4}, size=3, centred=True),
-        "unsharp": Wish("unsharp", _unsharp, {"amount": 1, **SIGMA}, centred=True),
+        "unsharp": Wish("unsharp", _unsharp, {"amount": 1, **SIGMA}, smallest=5, centred=True),
         "emboss": Wish("emboss", _emboss, {"angle": EIGHTH, "amount": 3, **SIGMA}, size=3, centred=True),
         "Gabor": Wish(
             "Gabor", _gabor, {"angle": 0, "wavelength": None, "phase": 0, **SIGMA},
-            size=13, smallest=5, turn=180,
+            size=13, smallest=7, turn=180,
         ),
+        "colour contrast": Wish(
+            "colour contrast", _colour_contrast, {"angle": 0, "colour": "red", **SIGMA}, tint=True
+        ),
+        "colour blob": Wish("colour blob", _colour_blob, {"colour": "red", **SIGMA}),
         "checkerboard": Wish("checkerboard", _checkerboard, {}, size=4, smallest=2),
         "identity": Wish("identity", _identity, {}, size=3, smallest=1, centred=True),
         "shift": Wish("shift", _shift, {"down": 0, "right": 0}, size=3, centred=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,14 +36,16 @@ class Evidence:
 def evidence_of(finding: Finding, laid: Floats) -> tuple[Evidence, ...]:
     """Every figure of one kernel, ``(C, kh, kw)`` as it lies on the picture."""
     found = [*_sums(laid)]
-    if np.any(finding.pattern != 0):
+    largest = np.abs(finding.pattern).max(initial=0.0)
+    if largest:
+        finding = replace(finding, pattern=finding.pattern / largest)
         for part in (_fit, _symmetry, _families, _shape, _spectrum, _colour):
             found += part(finding)
     return tuple(found)
 
 
 def _sums(laid: Floats) -> Iterator[Evidence]:
-    absolute, norm = float(np.abs(laid).sum()), float(np.sqrt(np.sum(laid**2)))
+    absolute, norm = float(np.abs(laid).sum()), norm_of(laid)
     yield Evidence(
         "DC gain", float(laid.sum()) / absolute if absolute else 0.0,
         "ΣK/Σ|K|: 0 where flat areas give nothing, 1 for an average",
@@ -51,11 +53,17 @@ def _sums(laid: Floats) -> Iterator[Evidence]:
     yield Evidence("sum", float(laid.sum()), "ΣK: what a flat area of 1 becomes")
     yield Evidence("ℓ1 norm", absolute, "Σ|K|: the largest response to pixels from -1 to 1")
     yield Evidence("ℓ2 norm", norm, "‖K‖: the response to the optimal picture of length 1")
-    yield Evidence("noise gain", norm**2, "ΣK²: by how much the variance of white noise is multiplied")
+    yield Evidence("noise gain", norm * norm, "ΣK²: by how much the variance of white noise is multiplied")
+
+
+def norm_of(values: Floats) -> float:
+    """The square root of the sum of squares, without overflow on the way."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return largest * float(np.linalg.norm(values / largest)) if largest else 0.0
 
 
 def _fit(finding: Finding) -> Iterator[Evidence]:
-    rows, columns = finding.pattern.shape
+    rows, columns = finding.size
     yield Evidence(
         "explained", finding.explained,
         f"the share of the energy in the best pattern of the kind '{finding.nearest}'",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,10 @@ LEAST_EXPLAINED = 0.5
 
 # A blur is called by its shape when so much of the energy is explained by it.
 LEAST_BLUR_SORT = {"box": 0.96, "Gaussian": 0.96, "motion": 0.85}
+
+# Patterns of more taps a side than this are measured on the means of blocks where blocks keep so much
+# of the energy; those of more than `MOST_MEASURED` always are.
+BLOCKS_FROM, LEAST_KEPT, MOST_MEASURED = 24, 0.97, 48
 
 NO_STRUCTURE = "no clear structure"
 
@@ -45,6 +49,8 @@ class Finding:
         odds: how much better this kind fits than the next, 0.5 to 1.
         explained: the share of the pattern's energy in the best template.
         is_fact: the kind needs no statistics: one tap copies, weights of one sign average.
+        block: the taps a side that one cell of `pattern` is the mean of.
+        taps: the kernel's size where `pattern` is not its size.
         blend: how the pattern came out of several channels; None of a grey kernel.
     """
 
@@ -61,12 +67,30 @@ class Finding:
     odds: float
     explained: float
     is_fact: bool
+    block: int = 1
+    taps: Shape | None = None
     blend: Blend | None = None
+
+    @property
+    def size(self) -> Shape:
+        """The kernel's rows and columns."""
+        return self.taps or (self.pattern.shape[0], self.pattern.shape[1])
 
 
 def findings(patterns: Floats) -> list[Finding]:
-    """Measure grey patterns ``(N, kh, kw)``, all of one size, as they lie on the picture."""
+    """Measure grey patterns ``(N, kh, kw)``, all of one size, as they lie on the picture.
+
+    Large patterns that are smooth, and all that are very large, are measured on the means of blocks.
+    """
     shape = (patterns.shape[1], patterns.shape[2])
+    side = -(-max(shape) // BLOCKS_FROM)
+    if side > 1:
+        coarse, kept = _in_blocks(patterns, side)
+        if max(shape) > MOST_MEASURED or kept.min() >= LEAST_KEPT:
+            return [
+                _enlarged(finding, side, shape, float(share))
+                for finding, share in zip(findings(coarse), kept, strict=True)
+            ]
     flat = patterns.reshape(len(patterns), -1)
     largest = np.abs(flat).max(axis=1, keepdims=True)
     alive = largest[:, 0] > 0
@@ -76,6 +100,34 @@ def findings(patterns: Floats) -> list[Finding]:
     return [
         next(measured) if lives else _dead(pattern) for lives, pattern in zip(alive, patterns, strict=True)
     ]
+
+
+def _in_blocks(patterns: Floats, side: int) -> tuple[Floats, Floats]:
+    """The means of blocks of taps, and the share of the energy that they keep."""
+    count, height, width = patterns.shape
+    rows, columns = -(-height // side), -(-width // side)
+    # Zeros are added all round, so that the middle stays in the middle.
+    down, right = rows * side - height, columns * side - width
+    padded = np.pad(patterns, ((0, 0), (down // 2, down - down // 2), (right // 2, right - right // 2)))
+    coarse = padded.reshape(count, rows, side, columns, side).mean(axis=(2, 4))
+    largest = np.maximum(np.abs(patterns).max(axis=(1, 2), keepdims=True), np.finfo(float).tiny)
+    energy = np.sum((patterns / largest) ** 2, axis=(1, 2))
+    kept = side**2 * np.sum((coarse / largest) ** 2, axis=(1, 2)) / np.where(energy > 0, energy, 1)
+    return coarse, np.where(energy > 0, kept, 1.0)
+
+
+def _enlarged(finding: Finding, side: int, shape: Shape, kept: float) -> Finding:
+    """What was found on blocks, in taps."""
+    explained = finding.explained * kept
+    is_named = explained >= LEAST_EXPLAINED or finding.kind == "dead"
+    return replace(
+        finding,
+        kind=finding.kind if is_named else NO_STRUCTURE,
+        scale=None if finding.scale is None else finding.scale * side,
+        explained=explained,
+        block=side,
+        taps=shape,
+    )
 
 
 def _dead(pattern: Floats) -> Finding:
@@ -109,7 +161,12 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
         is_fact = _is_fact(kind, patterns[index])
         named = is_fact or (p_value <= NAMED_SHARE and explained >= LEAST_EXPLAINED)
         variant, angle, sign, scale, phase = _particulars(
-            best, fit, index, patterns[index], shape, (slopes[index], widths[index]), ridges[index]
+            best,
+            fit,
+            index,
+            units[index].reshape(shape),
+            (slopes[index], widths[index]),
+            ridges[index],
         )
         found.append(
             Finding(
@@ -171,9 +228,10 @@ def curvatures(units: Floats, shape: Shape) -> tuple[Floats, Floats, Floats]:
 
 
 def _particulars(
-    place: int, fit: Fit, index: int, pattern: Floats, shape: Shape, slope: tuple[float, float], ridge: float
+    place: int, fit: Fit, index: int, pattern: Floats, slope: tuple[float, float], ridge: float
 ) -> tuple[str | None, float | None, int, float | None, float | None]:
     """Variant, angle, sign, scale and phase of the best fit."""
+    shape = (pattern.shape[0], pattern.shape[1])
     candidate = CANDIDATES[place]
     if candidate.kind == "blur":
         return _blur_sort(pattern, shape, 1 if pattern.sum() >= 0 else -1)
@@ -223,7 +281,22 @@ def _blur_sort(pattern: Floats, shape: Shape, sign: int) -> tuple[str, float | N
     if fit.explained[0] < LEAST_BLUR_SORT.get(variant, 1.0):
         return "other", None, sign, None, None
     angle, scale = float(found.angle[best]), float(found.scale[best])
+    if variant == "Gaussian":
+        scale = _width_of(pattern, scale)
+    if min(shape) == 1:  # one row or column blurs along itself
+        angle = 0.0 if shape[0] == 1 else 90.0
     return variant, None if np.isnan(angle) else angle, sign, scale, None
+
+
+def _width_of(pattern: Floats, near: float) -> float:
+    """The σ of a Gaussian about the pattern's centroid, more finely than templates are spaced."""
+    weight = np.abs(pattern) / np.abs(pattern).sum()
+    y, x = offsets((pattern.shape[0], pattern.shape[1]))
+    squared = (y - np.sum(weight * y)) ** 2 + (x - np.sum(weight * x)) ** 2
+    widths = near * np.geomspace(0.7, 1.5, 61)
+    bells = np.exp(-0.5 * squared / widths[:, None, None] ** 2)
+    likeness = np.abs(np.einsum("lij,ij->l", bells, pattern)) / np.linalg.norm(bells, axis=(1, 2))
+    return float(widths[likeness.argmax()])
 
 
 def _corner(

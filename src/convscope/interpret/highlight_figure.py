@@ -37,6 +37,7 @@ DETAIL_SIDE = 216
 DETAIL_CELLS = 15
 # The picture behind the marks keeps this much of its contrast, about a light grey.
 PALE, LIGHT = 0.72, 205.0
+LEAST_FRAME = 8.0
 CELL, GAP, MARGIN = 46, 14, 18
 TEXT, SMALL = 17, 14
 # Kernels up to this many taps a side have their numbers written out.
@@ -53,6 +54,10 @@ def marked(found: Highlight, side: int = MAIN_SIDE) -> Pixels:
         top, left = detail.window_at
         rows, columns = detail.parts[0].kernel.shape
         box = [left * factor, top * factor, (left + columns) * factor, (top + rows) * factor]
+        # In a picture much reduced a window would be smaller than its own lines.
+        for low, high in ((0, 2), (1, 3)):
+            grow = max(0.0, LEAST_FRAME - (box[high] - box[low])) / 2
+            box[low], box[high] = box[low] - grow, box[high] + grow
         _frame(draw, box, picture.size)
         _badge(draw, box, detail.region.rank, picture.size)
     return np.asarray(picture)
@@ -205,7 +210,8 @@ def _frame(draw: ImageDraw, box: list[float], size: tuple[int, int]) -> None:
     for away, colour in ((3, INK), (1, PAPER), (2, PAPER), (0, INK)):
         edges = [box[0] - away, box[1] - away, box[2] - 1 + away, box[3] - 1 + away]
         bounds = (size[0] - 1, size[1] - 1) * 2
-        kept = [min(max(edge, 0), bound) for edge, bound in zip(edges, bounds, strict=True)]
+        # A window over the border is framed as far as it lies in the picture.
+        kept = [min(max(edge, 0.0), bound) for edge, bound in zip(edges, bounds, strict=True)]
         draw.rectangle(kept, outline=colour)
 
 

@@ -18,7 +18,7 @@ from convscope.importers.weights import READERS, Bank
 from convscope.interpret.templates import Floats
 
 # Templates are made for the kernel's size: a larger one would need more memory than its answer is worth.
-MOST_SIDE = 64
+MOST_SIDE = 256
 MOST_CHANNELS = 65_536
 # The squares of larger weights, and their sums, are more than a float64 holds.
 LARGEST = 1e150
@@ -90,9 +90,9 @@ def _listed_shape(given: Sequence[Any]) -> tuple[int, ...] | None:
     """The shape that nested lists begin with."""
     shape: list[int] = []
     part: Any = given
-    while isinstance(part, list | tuple) and part and len(shape) <= 4:
+    while isinstance(part, list | tuple) and len(shape) <= 4:
         shape.append(len(part))
-        part = part[0]
+        part = part[0] if part else None
     inner = getattr(part, "shape", ())
     return (*shape, *inner) if isinstance(inner, tuple) else None
 

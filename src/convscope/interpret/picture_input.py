@@ -25,6 +25,8 @@ LUMINANCE_SUM = 1000
 BRIGHTEST = 255
 COLOURS = 3
 MAX_CELLS = 2**26
+LARGEST_VALUE = 1e100
+LONGEST_QUOTED = 80
 COLOUR_NAMES = ("red", "green", "blue")
 
 
@@ -58,13 +60,11 @@ class Planes:
             for plane, weight in zip(self.planes, weights, strict=True)
         )
         grey = np.asarray(values, dtype=np.float64)
-        if self.planes[0].dtype != np.uint8:
+        # 8-bit values are levels, but zeros and ones are a picture of black and white.
+        if self.planes[0].dtype != np.uint8 or grey.max() <= 1:
             low, high = float(grey.min()), float(grey.max())
-            grey = (
-                (grey - low) * (BRIGHTEST / (high - low))
-                if high > low
-                else np.full_like(grey, BRIGHTEST // 2)
-            )
+            part = (grey - low) / (high - low) if high > low else np.full_like(grey, 0.5)
+            grey = part * BRIGHTEST
         return np.rint(grey).astype(np.uint8)
 
     def window(self, plane: int, border: str, top: int, left: int, shape: tuple[int, int]) -> Numbers:
@@ -124,10 +124,9 @@ def _luminance(values: Numbers) -> tuple[Numbers, str]:
 
 def _numbers(image: object) -> tuple[Numbers, str, tuple[str, ...]]:
     if isinstance(image, str | PathLike):
-        path = Path(image)
-        if not path.is_file():
-            raise InputError(f"{str(path)[:80]}: no such picture file")
-        image = read_picture(path)
+        image = _read(Path(image))
+    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+        raise InputError("a masked picture has cells without a value; fill them first")
     if isinstance(image, Photograph):
         return image.pixels, image.name, image.notes
     if type(image).__module__.partition(".")[0] == "PIL":
@@ -143,6 +142,22 @@ def _numbers(image: object) -> tuple[Numbers, str, tuple[str, ...]]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"a picture cannot be read from this {type(image).__name__}: {error}") from None
+
+
+def _read(path: Path) -> Photograph:
+    name = visible(str(path))
+    try:
+        if not path.is_file():
+            raise InputError(f"{name}: no such picture file")
+        return read_picture(path)
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror or error}") from None
+
+
+def visible(written: str) -> str:
+    """What was written, on one line and short enough for a message."""
+    line = "".join(sign if sign.isprintable() else " " for sign in written)
+    return line if len(line) <= LONGEST_QUOTED else line[: LONGEST_QUOTED - 1] + "…"
 
 
 def _checked(values: Numbers) -> Numbers:
@@ -163,4 +178,9 @@ def _checked(values: Numbers) -> Numbers:
             )
     if not np.isfinite(found).all():
         raise InputError("the picture holds NaN or infinity; fill those cells first")
+    most = float(2**53) if values.dtype.kind in "ui" else LARGEST_VALUE
+    if np.abs(found).max(initial=0.0) > most:
+        raise InputError(
+            f"the picture holds values beyond ±{most:g}, of which no exact sum can be told; scale it"
+        )
     return found

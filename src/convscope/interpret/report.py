@@ -23,9 +23,11 @@ from convscope.core.document import (
     text,
 )
 from convscope.core.document import Finding as Verdict
+from convscope.core.expression import Number, Power, Product
 from convscope.core.kernel_picture import kernel_pixels
 from convscope.interpret.claims import Response
 from convscope.interpret.conventions import CORRELATION, TITLES, TURNS
+from convscope.interpret.evidence import norm_of
 from convscope.interpret.finding import NO_STRUCTURE
 from convscope.interpret.templates import Floats
 
@@ -71,7 +73,7 @@ def description_facts(told: Description) -> dict[str, Any]:
         },
         "optimal": {
             "norm_bounded": told.optimal.norm_bounded.tolist(),
-            "norm_bounded_response": float(np.linalg.norm(told.weights)),
+            "norm_bounded_response": norm_of(told.weights),
             "bounded": told.optimal.bounded.astype(int).tolist(),
             "bounded_response": told.optimal.response,
         },
@@ -164,9 +166,8 @@ def figure_text(value: float) -> Text:
     """A measured figure with the digits that can be trusted; very small ones in powers of ten."""
     if value and abs(value) < SMALL:
         mantissa, exponent = f"{value:.1e}".split("e")
-        if int(exponent) < -99:  # a share nobody can picture
-            return text("less than 10^-99")
-        return text(f"{mantissa.replace('-', '−')} × 10^{int(exponent)}".replace("^-", "^−"))
+        ten = Power(Number(Fraction(10)), Number(Fraction(int(exponent))))
+        return text(Product((Number(Fraction(mantissa)), ten)))
     return text(Fraction(f"{value:.4g}"))
 
 
@@ -175,8 +176,10 @@ def _found(told: Description) -> Table:
         ("kind", text(told.kind if told.variant is None else f"{told.kind}, {told.variant}"))
     ]
     if told.orientation is not None:
-        direction = f" ({told.direction})" if told.direction else ""
-        rows.append(("orientation", text(Fraction(f"{told.orientation:.1f}"), f"°, y down{direction}")))
+        angle = text(Fraction(f"{told.orientation:.1f}"), "°, y down")
+        if told.direction:
+            rows.append(("direction", text(told.direction)))
+        rows.append((_angle_name(told), angle))
     if told.polarity:
         rows.append(("positive where", text(told.polarity)))
     if told.scale is not None:
@@ -193,6 +196,14 @@ def _found(told: Description) -> Table:
         "ll",
         text("The answer"),
     )
+
+
+def _angle_name(told: Description) -> str:
+    """What the orientation is the direction of."""
+    if told.kind == "colour contrast":
+        return "orientation"
+    gets_bright = told.kind in ("edge", "compass edge", "emboss") or told.variant == "corner"
+    return "gets brighter along" if gets_bright else "runs along"
 
 
 def _conventions(told: Description) -> Iterator[Block]:
@@ -240,7 +251,7 @@ def _optimal(told: Description) -> Iterator[Block]:
     optimal = told.optimal
     if not np.any(optimal.pattern != 0):
         return
-    norm = float(np.linalg.norm(told.weights))
+    norm = norm_of(told.weights)
     pictures: list[Picture] = []
     if len(told.weights) == RGB:
         pictures.append(

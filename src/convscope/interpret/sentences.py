@@ -25,6 +25,8 @@ RUNS = ("horizontal", "diagonal, falling to the right", "vertical", "diagonal, r
 FLIPPED = {"bright": "dark", "dark": "bright"}
 # Directions are told in degrees besides where they lie further than this from the word's own.
 NEAR = 8.0
+# The sum of weights that keep the level of flat areas, give or take.
+NEAR_ONE = 0.05
 
 
 def run_word(along: float) -> str:
@@ -74,6 +76,8 @@ def polarity_words(finding: Finding) -> str | None:
             return _sides(finding)
         case "line" | "blob":
             return finding.variant
+        case "corner" if finding.variant == "saddle":
+            return f"bright along {finding.angle:.0f}°"
         case "emboss" | "identity" | "shift" | "blur" | "sharpen" | "unsharp" | "checkerboard" | "corner":
             return "positive" if finding.sign > 0 else "negative"
         case "Gabor":
@@ -103,7 +107,7 @@ def sentence(finding: Finding) -> str:
         told += f" So the strongest pattern of its {blend.channels} channels, {share} of their energy."
     if finding.kind == NO_STRUCTURE or finding.is_fact or finding.p_value <= DOUBTFUL_SHARE:
         return told
-    rows, columns = finding.pattern.shape
+    rows, columns = finding.size
     share = _percent(finding.p_value)
     return f"{told} It could be noise: {share} of random {rows}×{columns} kernels fit as well."
 
@@ -123,13 +127,28 @@ def _negative(finding: Finding) -> str:
     return "" if finding.sign > 0 else " With the sign turned: bright becomes dark."
 
 
+def _level(finding: Finding) -> str:
+    """What becomes of flat areas, as the end of a sentence that is about something else."""
+    gain = finding.sign * float(finding.pattern.sum()) * finding.block**2
+    if abs(gain - 1) < NEAR_ONE:
+        return f"flat areas keep their level.{_negative(finding)}"
+    return f"flat areas are multiplied by {gain:.3g}.{_negative(finding)}"
+
+
+def _sum_told(finding: Finding) -> str:
+    """What else happens where the weights of a mean do not sum to 1."""
+    gain = finding.sign * float(finding.pattern.sum()) * finding.block**2
+    return "" if abs(gain - 1) < NEAR_ONE else f" The level is multiplied by {gain:.3g}."
+
+
 def _identity(finding: Finding) -> str:
     weight = float(finding.pattern[np.unravel_index(np.abs(finding.pattern).argmax(), finding.pattern.shape)])
     if finding.sign < 0:
-        return "The negative: each pixel with its sign turned, bright becomes dark."
-    if abs(weight - 1) < 0.05:
+        times = "" if abs(weight + 1) < NEAR_ONE else f" and multiplied by {-weight:.3g}"
+        return f"The negative: each pixel with its sign turned{times}, bright becomes dark."
+    if abs(weight - 1) < NEAR_ONE:
         return "Changes nothing: each pixel stays as it is."
-    return f"Changes nothing but the contrast: each pixel times {weight:.3g}."
+    return f"Changes nothing but the contrast: each pixel is multiplied by {weight:.3g}."
 
 
 def _shift(finding: Finding) -> str:
@@ -140,7 +159,7 @@ def _shift(finding: Finding) -> str:
         for steps, name in ((down, "up" if down > 0 else "down"), (right, "left" if right > 0 else "right"))
         if steps
     ]
-    return f"Moves the picture {' and '.join(moves)}.{_negative(finding)}"
+    return f"Moves the picture {' and '.join(moves)}.{_sum_told(finding)}{_negative(finding)}"
 
 
 def _pixels(count: int) -> str:
@@ -156,34 +175,31 @@ SMEARS = {
 
 
 def _blur(finding: Finding) -> str:
-    rows, columns = finding.pattern.shape
+    rows, columns = finding.size
     match finding.variant:
         case "box":
             size = round(finding.scale or 0)
             area = f"{rows}×{columns}" if size >= max(rows, columns) else f"{size}×{size}"
             told = f"Box blur: each pixel becomes the mean of {area}."
         case "Gaussian":
-            told = f"Gaussian blur: a mean that counts the middle most, σ about {finding.scale:.2g} pixels."
+            way = "" if finding.angle is None else f" {SMEARS[run_word(finding.angle)]}"
+            told = (
+                f"Gaussian blur{way}: a mean that counts the middle most, σ about {finding.scale:.2g} pixels."
+            )
         case "motion":
             assert finding.angle is not None  # noqa: S101 - a smear has a direction
             told = f"Motion blur {SMEARS[run_word(finding.angle)]}{degrees_note(finding.angle)}."
         case _:
             told = "Blurs: a weighted average of neighbours, with uneven weights."
-    return f"{told}{_negative(finding)}"
+    return f"{told}{_sum_told(finding)}{_negative(finding)}"
 
 
 def _sharpen(finding: Finding) -> str:
-    return (
-        "Sharpens: each pixel is moved away from the mean of its neighbours; flat areas keep their level."
-        f"{_negative(finding)}"
-    )
+    return f"Sharpens: each pixel is moved away from the mean of its neighbours; {_level(finding)}"
 
 
 def _unsharp(finding: Finding) -> str:
-    return (
-        "Unsharp mask: the picture plus what a blur takes from it; flat areas keep their level."
-        f"{_negative(finding)}"
-    )
+    return f"Unsharp mask: the picture plus what a blur takes from it; {_level(finding)}"
 
 
 def _edge(finding: Finding) -> str:
@@ -227,7 +243,7 @@ def _emboss(finding: Finding) -> str:
     assert finding.angle is not None  # noqa: S101 - a relief is lit from somewhere
     # Read brightness as height: ground that rises along the angle faces back, to the light.
     place = SIDES[round(finding.angle / 45) % 8][0].removeprefix("at ").removeprefix("on ")
-    return f"Emboss: a relief lit from {place}; flat areas keep their level.{_negative(finding)}"
+    return f"Emboss: a relief lit from {place}; {_level(finding)}"
 
 
 MIDDLES = {
@@ -297,7 +313,7 @@ def _capitalised(told: str) -> str:
 
 
 def _none(finding: Finding) -> str:
-    rows, columns = finding.pattern.shape
+    rows, columns = finding.size
     share = _percent(finding.p_value)
     return (
         f"No clear structure: the nearest kind, {finding.nearest}, explains {_percent(finding.explained)} "

@@ -28,6 +28,7 @@ DEAD = "dead"
 DEAD_SHARE = 0.01
 MOST_TAPS = 2**26
 MOST_FILTERS = 100_000
+MOST_IN_A_CELL = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +136,10 @@ class Sheet(Showable):
         from convscope.interpret.sheet_report import sheet_document
 
         return sheet_document(self)
+
+    def _repr_html_(self) -> str:
+        # A cell of a notebook that holds thousands of cards is slow for ever after.
+        return super()._repr_html_() if len(self) <= MOST_IN_A_CELL else self.summary()._repr_html_()
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,6 @@ from convscope.core.document import (
     CardGroup,
     Code,
     Document,
-    Explained,
     Figure,
     Finding,
     Gallery,
@@ -30,10 +29,12 @@ from convscope.core.document import (
 )
 from convscope.interpret.conventions import TITLES
 from convscope.interpret.description import Description
+from convscope.interpret.report import figure_text
 from convscope.interpret.sheet_pairs import Pair, TurnedPair
 from convscope.interpret.weight_picture import RGB, channel_pictures, filter_picture, overview
 
 if TYPE_CHECKING:
+    from convscope.importers.weights import WeightLayer
     from convscope.interpret.sheet import Sheet
 
 # A page of more cards is slow to open; the JSON form has them all.
@@ -73,7 +74,11 @@ class Shown:
 
 def sheet_document(sheet: Sheet) -> Document:
     """The whole sheet, up to as many filters as a page can hold."""
-    places = {kind: tuple(p for p in found if p < MOST_CARDS) for kind, found in sheet.by_kind.items()}
+    places: dict[str, tuple[int, ...]] = {}
+    room = MOST_CARDS
+    for kind, found in sheet.by_kind.items():  # what has no name comes last, and is left out first
+        places[kind] = found[:room]
+        room -= len(places[kind])
     return _document(Shown(sheet, places, MOST_ROWS))
 
 
@@ -93,7 +98,6 @@ def _document(shown: Shown) -> Document:
         Section(text("Kinds"), (_kinds(sheet),)),
         Section(text("Filters"), tuple(_filters(shown))),
         *_pair_sections(shown),
-        *_glossary(shown),
         *_other_layers(shown),
     ]
     plural = "" if count == 1 else "s"
@@ -109,7 +113,8 @@ def _introduction(sheet: Sheet) -> Text:
         *source,
         *text(
             f"Convention: {TITLES[sheet.convention]}. Every sentence is about brightness on the picture, "
-            "and was tried on steps, lines, spots and gratings before it was written."
+            "and was tried on steps, lines, spots and gratings before it was written. The norm is the size "
+            "of a filter: ‖K‖, times the scale of the batch normalisation after it where that is known."
         ),
     )
 
@@ -215,10 +220,9 @@ def _details(sheet: Sheet, told: Description, place: int) -> Iterator[Block]:
         )
     )
     rows = tuple(
-        ((Explained(text(figure.name), text(figure.meaning)),), text(number(figure.value)))
-        for figure in told.evidence
+        (text(figure.name), figure_text(figure.value), text(figure.meaning)) for figure in told.evidence
     )
-    yield Table((text("figure"), text("value")), rows, "lr")
+    yield Table((text("figure"), text("value"), text("what it says")), rows, "lrl")
     channels = sheet.weights.shape[1]
     if channels == RGB:
         tiles = zip(channel_pictures(sheet.weights[place]), CHANNELS, strict=True)
@@ -294,30 +298,22 @@ def _pair_table(pairs: Sequence[Pair | TurnedPair], cards: frozenset[int]) -> Ta
     return Table(heads, rows, "llrl" if turned else "llr", sortable=True)
 
 
-def _glossary(shown: Shown) -> Iterator[Section]:
-    """Each figure of the evidence with its meaning, once."""
-    meanings: dict[str, str] = {
-        "norm": "the size of the filter, ‖K‖, times the batch normalisation after it where that is known"
-    }
-    for place in sorted(shown.cards):
-        for figure in shown.sheet[place].evidence:
-            meanings.setdefault(figure.name, figure.meaning)
-    rows = tuple((text(name), text(meaning)) for name, meaning in meanings.items())
-    table = Table((text("figure"), text("meaning")), rows, "ll")
-    yield Section(text("What the figures mean"), (table,))
-
-
 def _other_layers(shown: Shown) -> Iterator[Section]:
     others = shown.sheet.others
     if others:
         rows = tuple(
-            (text(Strong(layer.name)), text("×".join(map(str, layer.shape))))
+            (text(Strong(layer.name), *_aliases(layer)), text("×".join(map(str, layer.shape))))
             for layer in others[: shown.rows]
         )
         more = len(others) - shown.rows
         after = (Hidden(more, "layers", ()),) if more > 0 else ()
-        table = Table((text("layer"), text("filters × channels × rows × columns")), rows, "lr", sortable=True)
+        heads = (text("layer"), text("filters × channels × rows × columns"))
+        table = Table(heads, rows, "lr", sortable=True)
         yield Section(text("Other layers of the file"), (table, *after))
+
+
+def _aliases(layer: WeightLayer) -> tuple[str, ...]:
+    return (f" ({', '.join(layer.aliases)})",) if layer.aliases else ()
 
 
 # --- for programs -----------------------------------------------------------------------------
@@ -337,7 +333,7 @@ def sheet_facts(sheet: Sheet) -> dict[str, Any]:
         "duplicates": [pair._asdict() for pair in sheet.duplicates],
         "rotations": [pair._asdict() for pair in sheet.rotations],
         "pairs_left_out": sheet.pairs.left_out,
-        "layers": [layer.name for layer in sheet.others],
+        "layers": [{"name": layer.name, "shape": list(layer.shape)} for layer in sheet.others],
         "filters": [
             {
                 "filter": place,

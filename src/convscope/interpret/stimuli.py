@@ -13,14 +13,17 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from convscope.interpret.templates import Shape
+from convscope.interpret.templates import Floats, Shape
 
 Pixels = npt.NDArray[np.int8]
+Booleans = npt.NDArray[np.bool_]
 
 STEP_ANGLES = tuple(range(0, 360, 15))
 LINE_ANGLES = tuple(range(0, 180, 15))
 # Stripes are more than a step or a line when this many waves lie in the kernel.
 LEAST_WAVES = 1.5
+# Of a step each side must fill this share of the window, of a line what lies on either side of it.
+STEP_SIDE, LINE_SIDE = 0.25, 1 / 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,8 @@ class Stimulus:
         tone: 1 for a bright one, -1 for a dark one.
         size: width, radius or wavelength in pixels; 0 where there is none.
         pixels: ``(S, S)`` of 1 and -1.
+        places: where the window may lie so that what is to be seen is in it: a step with both of its
+            sides, a line with what lies on either side, a spot with what is round it.
     """
 
     family: str
@@ -42,11 +47,13 @@ class Stimulus:
     tone: int
     size: float
     pixels: Pixels
+    places: npt.NDArray[np.bool_]
 
-    def words(self) -> str:
-        """What it is, in a few words."""
+    def words(self, block: int = 1) -> str:
+        """What it is, in a few words; each pixel stands for a block of so many a side."""
+        size = self.size * block
         tone = "bright" if self.tone > 0 else "dark"
-        pixels = "1 pixel" if self.size == 1 else f"{self.size:g} pixels"
+        pixels = "1 pixel" if size == 1 else f"{size:g} pixels"
         match self.family:
             case "step":
                 return f"a step from dark to bright along {self.angle:g}°"
@@ -61,7 +68,7 @@ class Stimulus:
             case "flat":
                 return f"a flat {tone} area"
             case "spot":
-                return f"a {tone} spot of radius {self.size:g}"
+                return f"a {tone} spot of radius {size:g}"
             case "checkerboard":
                 return f"a checkerboard of squares {pixels} wide"
             case _:
@@ -75,57 +82,100 @@ def side_of(shape: Shape) -> int:
 
 @lru_cache(maxsize=16)
 def stimuli(shape: Shape) -> tuple[Stimulus, ...]:
-    """Every stimulus for kernels of a size."""
-    return tuple(_drawn(side_of(shape), max(shape)))
+    """Every stimulus for kernels of a size that fits into their window."""
+    return tuple(stimulus for stimulus in _drawn(_Canvas(shape)) if stimulus.places.any())
 
 
-def _drawn(side: int, length: int) -> Iterator[Stimulus]:
-    y, x = np.mgrid[:side, :side] - (side - 1) / 2.0
+class _Canvas:
+    """Where the pixels are, and which windows hold enough of what."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.length = max(shape)
+        side = side_of(shape)
+        self.y, self.x = np.mgrid[:side, :side] - (side - 1) / 2.0
+        rows, columns = (np.arange(side - taps + 1) - (side - taps) / 2 for taps in shape)
+        self.offset = np.maximum(np.abs(rows)[:, None], np.abs(columns)[None, :])
+
+    def along(self, angle: float) -> Floats:
+        """The coordinate along an angle."""
+        turn = np.deg2rad(angle)
+        return np.asarray(self.x * np.cos(turn) + self.y * np.sin(turn))
+
+    def everywhere(self) -> Booleans:
+        """Every window."""
+        return np.ones(self.offset.shape, np.bool_)
+
+    def near(self, reach: float) -> Booleans:
+        """Windows whose middle is at most so far from the picture's."""
+        return np.asarray(self.offset <= reach)
+
+    def holding(self, least: float, *sides: Booleans) -> Booleans:
+        """Windows in which each of the sides has at least this share of the taps."""
+        held = self.everywhere()
+        for side in sides:
+            views = np.lib.stride_tricks.sliding_window_view(side, self.shape)
+            held &= views.mean(axis=(2, 3)) >= least
+        return held
+
+
+def _drawn(canvas: _Canvas) -> Iterator[Stimulus]:
     for tone in (1, -1):
-        yield Stimulus("flat", None, tone, 0, np.full((side, side), tone, np.int8))
+        even = np.full(canvas.x.shape, tone, np.int8)
+        yield Stimulus("flat", None, tone, 0, even, canvas.near(0.5))
     for angle in STEP_ANGLES:
-        yield Stimulus("step", float(angle), 1, 0, _sign(_along(y, x, angle) + 0.01))
-    widths = [width for width in (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0) if width == 1 or width <= length / 2]
+        bright = canvas.along(angle) >= -0.01
+        yield Stimulus(
+            "step", float(angle), 1, 0, _toned(bright, 1), canvas.holding(STEP_SIDE, bright, ~bright)
+        )
+    yield from _lines(canvas)
+    for radius in (0.5, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 7.0, 10.0):
+        inside = np.hypot(canvas.y, canvas.x) <= radius + 0.01
+        for tone in (1, -1):
+            places = canvas.near((min(canvas.shape) - 1) / 2 - radius)
+            yield Stimulus("spot", None, tone, radius, _toned(inside, tone), places)
+    yield from _waves(canvas)
+    yield from _crossings(canvas)
+
+
+def _lines(canvas: _Canvas) -> Iterator[Stimulus]:
     for angle in LINE_ANGLES:
-        across = np.abs(_along(y, x, angle + 90))
-        for width in widths:
+        across = canvas.along(angle + 90)
+        for width in (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0):
+            half = max(width / 2, 0.5 * _slant(angle)) - 0.01
+            inside = np.abs(across) <= half
+            places = canvas.holding(LINE_SIDE, across < -half, across > half)
             for tone in (1, -1):
-                inside = across <= max(width / 2, 0.5 * _slant(angle)) - 0.01
-                yield Stimulus(
-                    "line", float(angle), tone, width, np.where(inside, tone, -tone).astype(np.int8)
-                )
-    for radius in [radius for radius in (0.5, 1, 1.5, 2, 2.5, 3.5, 5, 7, 10) if radius <= length / 2]:
-        for tone in (1, -1):
-            inside = np.hypot(y, x) <= radius + 0.01
-            yield Stimulus("spot", None, tone, radius, np.where(inside, tone, -tone).astype(np.int8))
-    yield from _waves(y, x, length)
-    for angle in range(0, 360, 45):
-        for tone in (1, -1):
-            inside = np.abs(_along(y, x, angle + 90)) <= _along(y, x, angle) + 0.01
-            yield Stimulus("corner", float(angle), tone, 0, np.where(inside, tone, -tone).astype(np.int8))
+                yield Stimulus("line", float(angle), tone, width, _toned(inside, tone), places)
 
 
-def _waves(y: npt.NDArray[np.float64], x: npt.NDArray[np.float64], length: int) -> Iterator[Stimulus]:
-    waves = [
-        wave for wave in (2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 16, 20, 26) if wave <= length / LEAST_WAVES
-    ]
+def _waves(canvas: _Canvas) -> Iterator[Stimulus]:
+    lengths = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 16.0, 20.0, 26.0)
     for angle in LINE_ANGLES:
-        for wave in waves:
-            # Half a pixel off the grid, where a wave of two pixels does not vanish.
-            phase = (_along(y, x, angle + 90) + 0.25) / wave
-            yield Stimulus("stripes", float(angle), 1, wave, _sign(np.cos(2 * np.pi * phase)))
+        for wave in lengths:
+            if wave <= canvas.length / LEAST_WAVES:
+                # A quarter of a pixel off the grid, where a wave of two pixels does not vanish.
+                phase = (canvas.along(angle + 90) + 0.25) / wave
+                bright = np.cos(2 * np.pi * phase) >= 0
+                yield Stimulus("stripes", float(angle), 1, wave, _toned(bright, 1), canvas.everywhere())
     for square in (1, 2):
-        if length >= 2 * square:
-            squares = (np.floor((y + 0.5) / square) + np.floor((x + 0.5) / square)) % 2
-            yield Stimulus("checkerboard", None, 1, square, np.where(squares == 0, 1, -1).astype(np.int8))
-    for angle in (0, 22.5, 45, 67.5, 90, 112.5, 135, 157.5):
-        u, v = _along(y, x, angle), _along(y, x, angle + 90)
-        yield Stimulus("saddle", float(angle), 1, 0, _sign(np.abs(u) - np.abs(v) + 0.01))
+        if min(canvas.shape) >= 2 * square:
+            rows, columns = np.floor((canvas.y + 0.5) / square), np.floor((canvas.x + 0.5) / square)
+            bright = (rows + columns) % 2 == 0
+            yield Stimulus("checkerboard", None, 1, square, _toned(bright, 1), canvas.everywhere())
 
 
-def _along(y: npt.NDArray[np.float64], x: npt.NDArray[np.float64], angle: float) -> npt.NDArray[np.float64]:
-    turn = np.deg2rad(angle)
-    return np.asarray(x * np.cos(turn) + y * np.sin(turn))
+def _crossings(canvas: _Canvas) -> Iterator[Stimulus]:
+    if min(canvas.shape) < 3:
+        return
+    places = canvas.near(max(1.0, canvas.length / 4))
+    for angle in range(0, 360, 45):
+        inside = np.abs(canvas.along(angle + 90)) <= canvas.along(angle) + 0.01
+        for tone in (1, -1):
+            yield Stimulus("corner", float(angle), tone, 0, _toned(inside, tone), places)
+    for slant in (0.0, 22.5, 45.0, 67.5, 90.0, 112.5, 135.0, 157.5):
+        bright = np.abs(canvas.along(slant)) >= np.abs(canvas.along(slant + 90)) - 0.01
+        yield Stimulus("saddle", slant, 1, 0, _toned(bright, 1), canvas.near(0.5))
 
 
 def _slant(angle: float) -> float:
@@ -134,8 +184,8 @@ def _slant(angle: float) -> float:
     return float(max(abs(np.cos(turn)), abs(np.sin(turn))))
 
 
-def _sign(values: npt.NDArray[np.float64]) -> Pixels:
-    return np.where(values >= 0, 1, -1).astype(np.int8)
+def _toned(inside: Booleans, tone: int) -> Pixels:
+    return np.where(inside, tone, -tone).astype(np.int8)
 
 
 # --- responses --------------------------------------------------------------------------------
@@ -144,7 +194,7 @@ def _sign(values: npt.NDArray[np.float64]) -> Pixels:
 MOST_CELLS = 2**22
 
 
-def strongest_by_apply(pattern: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def strongest_by_apply(pattern: Floats) -> Floats:
     """The largest response of one pattern to each stimulus, through `apply` itself: ``(S,)``."""
     from convscope.engine.apply import apply
 
@@ -154,10 +204,11 @@ def strongest_by_apply(pattern: npt.NDArray[np.float64]) -> npt.NDArray[np.float
     stacked = np.concatenate([stimulus.pixels for stimulus in shown]).astype(np.float64)
     out = apply(stacked, pattern, border="valid", threads=1)
     rows = np.arange(len(shown))[:, None] * side + np.arange(side - height + 1)
-    return np.asarray(out[rows].max(axis=(1, 2)), np.float64)
+    responses = np.asarray(out[rows], np.float64)
+    return np.array([each[stimulus.places].max() for each, stimulus in zip(responses, shown, strict=True)])
 
 
-def strongest(patterns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def strongest(patterns: Floats) -> Floats:
     """The largest response of each pattern to each stimulus, ``(N, S)``: products of windows and patterns.
 
     The same numbers as `strongest_by_apply` gives one by one.
@@ -174,11 +225,32 @@ def strongest(patterns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 @lru_cache(maxsize=8)
-def _windows(shape: Shape) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+def _windows(shape: Shape) -> tuple[Floats, npt.NDArray[np.int64]]:
     """The different windows of every stimulus, and where each stimulus' windows start."""
     parts = []
     for stimulus in stimuli(shape):
         views = np.lib.stride_tricks.sliding_window_view(stimulus.pixels, shape)
-        parts.append(np.unique(views.reshape(-1, shape[0] * shape[1]), axis=0))
+        parts.append(np.unique(views[stimulus.places].reshape(-1, shape[0] * shape[1]), axis=0))
     starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
     return np.concatenate(parts).astype(np.float64), starts
+
+
+# --- dots -------------------------------------------------------------------------------------
+
+DOTS_SIDE, DOTS_SEED = 48, 7
+
+
+def likeness_to_dots(pattern: Floats) -> Floats:
+    """How like the response to random bright and dark dots is to the dots under each tap: cosines, ``(n,)``.
+
+    The response is `apply`'s. It is 1 at a tap that alone makes the response.
+    """
+    from convscope.engine.apply import apply
+
+    height, width = pattern.shape
+    side = DOTS_SIDE + max(pattern.shape)
+    dots = np.random.default_rng(DOTS_SEED).choice(np.array([-1.0, 1.0]), (side, side))
+    response = np.asarray(apply(dots, pattern, border="valid", threads=1), np.float64).ravel()
+    views = np.lib.stride_tricks.sliding_window_view(dots, pattern.shape).reshape(-1, height * width)
+    length = np.linalg.norm(response) * np.sqrt(len(response))
+    return np.asarray(response @ views / length) if length else np.zeros(height * width)
