@@ -34,7 +34,7 @@ def decimals(values: cs.ExactArray, digits: int) -> list[list[str]]:
 
 def test_every_given_answer_agrees(solved):
     assert solved.is_right is True
-    assert [one.problem.id for one in solved] == ["1.1a", "1.1b", "1.1c", "1.3", "1.4", "1.5"]
+    assert [one.problem.id for one in solved] == ["1.1a", "1.1b", "1.1c", "1.3", "1.3 (3)", "1.4", "1.5"]
 
 
 def test_the_feature_map_its_sigmoid_and_its_pool(solved):
@@ -51,6 +51,20 @@ def test_the_feature_map_its_sigmoid_and_its_pool(solved):
     x = cs.matrix("0 0 0 0; 0 1 0 1; 1 .5 1 .5; 0 1 0 1").to_float()
     kernel = cs.matrix("0 2 0; 2 1 1; 0 2 0").to_float()
     assert np.array_equal(other.stages[0].array(), ndimage.correlate(x, kernel, mode="constant"))
+
+
+def test_why_sigmoids_stop_deep_networks(solved):
+    work = solved["1.3 (3)"].work
+    assert work.result.slope("7.5").decimal(4) == "0.0006"
+    assert work.result.chain_bound == Fraction(1, 4) ** 10
+    assert decimals(work.result.stack.steps[1].slopes, 4)[2] == ["0.1050", "0.0006", "0.0701", "0.0041"]
+    runs = {run["name"]: run for run in work.facts["experiment"]["runs"]}
+    falls = {name: run["gradients"][0] / run["gradients"][-1] for name, run in runs.items()}
+    assert falls["sigmoid"] < 1e-5
+    assert min(falls["ReLU"], falls["sigmoid with BatchNorm"]) > 0.01
+    ends = {name: run["accuracies"][-1] for name, run in runs.items()}
+    assert ends["sigmoid"] < 0.2
+    assert min(ends["ReLU"], ends["sigmoid with BatchNorm"]) > 0.9
 
 
 def test_average_pooling_as_a_convolution(solved):

@@ -80,15 +80,17 @@ class Crossing(Irrational):
     """Where a function crosses zero, once, between two ratios.
 
     Attributes:
-        function: from the formula of x to the formula of f(x); its sign differs at both ends.
+        function: from the formula of x to the formula of f(x).
         low, high: the ends.
+        rises: f is below zero at the low end and above it at the high end; else the other way round.
+        narrowed: the ends as near as they have been brought so far.
 
     Args:
         name: how the place is written: ``x₁``.
         key: what tells it from others: the function's name and options.
     """
 
-    __slots__ = ("function", "high", "low", "name")
+    __slots__ = ("function", "high", "low", "name", "narrowed", "rises")
 
     def __init__(
         self,
@@ -97,11 +99,14 @@ class Crossing(Irrational):
         function: Callable[[Expression], Expression],
         low: Fraction,
         high: Fraction,
+        *,
+        rises: bool,
     ) -> None:
         super().__init__((*key, low, high))
         self.name = name
         self.function = function
-        self.low, self.high = low, high
+        self.low, self.high = self.narrowed = low, high
+        self.rises = rises
 
     @property
     def expression(self) -> Expression:
