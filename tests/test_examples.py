@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy import ndimage
 
@@ -118,3 +121,23 @@ def test_the_hand_out_holds_its_figures_in_every_form(tmp_path, solved, name):
     text = solved.save(tmp_path / f"solution.{name}").read_text(encoding="utf-8")
     for figure in ("7.5", "0.9994", "0.9959", "13.5", "9216", "0.0625"):
         assert figure in text
+
+
+def test_the_experiment_runs_in_a_short_form_and_measures_the_same_gradients():
+    example = runpy.run_path(str(EXAMPLES / "saturation.py"))
+    kept = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        found = example["run"](1)
+    finally:
+        torch.set_num_threads(kept)
+    stored = json.loads((EXAMPLES / "saturation.json").read_text(encoding="utf-8"))
+    facts = found.facts()
+    assert (facts["layers"], facts["title"]) == (stored["layers"], stored["title"])
+    for run_now, run_then in zip(facts["runs"], stored["runs"], strict=True):
+        assert run_now["name"] == run_then["name"]
+        # The same seed gives the same weights; the last figures are the machine's.
+        np.testing.assert_allclose(run_now["gradients"], run_then["gradients"], rtol=0.01)
+    assert found.runs[0].worst == ("conv1", "vanishing")
+    assert [one.worst for one in found.runs][1:] == [None, None]
+    assert "Gradients by depth" in found.to_html()

@@ -97,7 +97,8 @@ def test_words_say_ends_and_extremes():
 def test_everything_lies_inside_the_drawing(size):
     chart = Chart(
         "A title", NAMES, Axis("y", scale="log"),
-        (series("first", [1e-9, 1, 5]), series("second", [0, 3, NAN])), (Level(1, "here"), Level(1, "x", "x")),
+        (series("first", [1e-9, 1, 5]), series("second", [0, 3, NAN])),
+        (Level(1, "here"), Level(1, "x", "x")),
         size,
     )  # fmt: skip
     drawing = laid_out(chart)

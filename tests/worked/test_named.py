@@ -6,8 +6,10 @@ from fractions import Fraction
 
 import mpmath
 import pytest
+import sympy
 
 from convscope.core.expression import Number, Power, Symbol, as_expression
+from convscope.errors import UnsupportedError
 from convscope.worked.comparison import compare
 from convscope.worked.functions import exponential
 from convscope.worked.named import Crossing, Named, numbers_in
@@ -58,6 +60,13 @@ def test_a_falling_function_crosses_too():
     )
     with mpmath.workdps(60):
         assert root.decimal(40) == mpmath.nstr(mpmath.log(3), 41, strip_zeros=False)
+
+
+def test_sympy_takes_a_named_number_and_refuses_a_crossing():
+    value = Named(Symbol("a"), exponential(Number(Fraction(2))))
+    assert sympy.sympify(value) == sympy.exp(2)
+    with pytest.raises(UnsupportedError, match=r"^a number where a function crosses zero has no SymPy form"):
+        sympy.sympify(square_root_of_two())
 
 
 def test_crossings_compare():

@@ -320,14 +320,22 @@ def pieces_of(layer: Layer) -> tuple[Piece, ...] | None:
     return None if found is None else found(layer)
 
 
+def piece_words(low: Fraction | None, high: Fraction | None) -> str:
+    """The inside of a piece: ``0 < x < 6``, ``x > 0``; ``x`` where it has no end."""
+    if low is not None and high is not None:
+        return f"{low} < x < {high}".replace("-", "−")
+    if low is None and high is None:
+        return "x"
+    return (f"x > {low}" if low is not None else f"x < {high}").replace("-", "−")
+
+
 def _straight_bound(layer: Layer) -> Bound:
     pieces = pieces_of(layer) or ()
     steepest = max(abs(piece.slope or ZERO) for piece in pieces)
     number = next(place for place, piece in enumerate(pieces) if abs(piece.slope or ZERO) == steepest)
     low = pieces[number - 1].upto if number else None
     high = pieces[number].upto
-    ends = [f"x > {low}" * (low is not None), f"x < {high}" * (high is not None)]
-    return Bound(steepest, None, f"for every {' and '.join(filter(None, ends)) or 'x'}")
+    return Bound(steepest, None, f"for every {piece_words(low, high)}")
 
 
 def _straight_small(layer: Layer, below: Fraction) -> tuple[Stretch, ...]:

@@ -23,6 +23,7 @@ from convscope.core.expression import (
     Sum,
 )
 from convscope.core.number import Exact
+from convscope.errors import UnsupportedError
 from convscope.worked.polynomial import Polynomial
 from convscope.worked.symbolic import Irrational
 
@@ -117,6 +118,9 @@ class Crossing(Irrational):
     def formula(self) -> Expression:
         """It has no closed form; the number itself stands for it."""
         return Number(self)
+
+    def _sympy_(self) -> Any:  # noqa: ANN401 - SymPy's own protocol
+        raise UnsupportedError(f"a number where a function crosses zero has no SymPy form: {self!r}")
 
     def _parts(self) -> tuple[Exact, ...]:
         return ()
