@@ -1,0 +1,3 @@
+"""watch"""
+def watch() -> None:
+    """w"""
