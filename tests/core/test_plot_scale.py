@@ -43,6 +43,13 @@ def test_ticks_of_a_linear_axis_are_round():
     assert labels(y)[-1] == "0.19"
 
 
+def test_an_axis_has_two_ticks_at_least():
+    for least, most in ((-9.5, 9.5), (-0.4, 1.3), (3.0, 4.1), (-1.0, 1.0), (99.0, 101.0)):
+        chart = Chart("t", Axis("x"), Axis("y"), (Series("b", ((least, 1), (most, 2))),), size="small")
+        x, _ = frames(chart, 140, 84, 12)
+        assert len(x.ticks) >= 2
+
+
 def test_ticks_of_a_log_axis_are_powers_of_ten():
     _, y = framed([2e-7, 0.5], scale="log")
     assert labels(y) == ["10⁻⁷", "10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²", "10⁻¹", "1"]
