@@ -35,6 +35,7 @@ COMMANDS = {
     "conv": Entry("convscope.cli.conv", "Work out a convolution, and layers after it, cell by cell."),
     "size": Entry("convscope.cli.size", "Derive the output size of a convolution or pooling layer."),
     "net": Entry("convscope.cli.net", "Derive the output size of every layer of a network."),
+    "probe": Entry("convscope.cli.probe", "Say which layers of a network saturate, die or stop learning."),
     "apply": Entry("convscope.cli.apply", "Apply a kernel to pictures, folders of them, or huge files."),
     "saturation": Entry("convscope.cli.saturation", "Derive why an activation stops gradients."),
 }

@@ -174,7 +174,7 @@ class Observer:
         """One forward pass and its loss are watched."""
         self.begin(inputs)
         try:
-            with _Functions(self):
+            with functions_seen(self):
                 yield
         finally:
             self.end()
@@ -398,6 +398,11 @@ class _Functions(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
         return self._observer.called(func, args, kwargs or {})
+
+
+def functions_seen(observer: Observer) -> TorchFunctionMode:
+    """While it is entered, the functions of PyTorch that are called go by the observer."""
+    return _Functions(observer)
 
 
 def _children(module: torch.nn.Module) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -36,6 +36,7 @@ from convscope.show import Showable
 SHOWN_ROWS = 120
 SHOWN_FINDINGS = 12
 SHOWN_NAMES = 8
+LONGEST_LINE = 16
 SHOWN_HISTOGRAMS = 24
 
 
@@ -53,7 +54,8 @@ class ProbeReport(Showable):
         optimiser: its class, where one was given.
         idle: layers with parameters that never ran.
         notes: sentences on what could not be measured.
-        history: of a watched training, gradient norms by row, one a sample.
+        steps: of a watched training, the steps that were sampled.
+        history: the gradient norm of each layer with parameters at those steps.
     """
 
     model: str
@@ -102,6 +104,12 @@ class ProbeReport(Showable):
     def first_non_finite(self) -> str | None:
         """The first layer where a value is infinite or not a number; None where all are finite."""
         return next((found.layer for found in self.findings if found.rule.name == "non_finite"), None)
+
+    def over_time(
+        self, steps: tuple[int, ...], history: tuple[tuple[str, tuple[float, ...]], ...]
+    ) -> ProbeReport:
+        """The same report with what earlier samples showed."""
+        return replace(self, steps=steps, history=history)
 
     def of(self, verdict: str) -> tuple[ProbeRow, ...]:
         """The rows with one verdict."""
@@ -212,14 +220,15 @@ def _finding_facts(found: ProbeFinding) -> dict[str, Any]:
 def _measured(report: ProbeReport) -> Text:
     """What was run."""
     count = "One batch" if report.batches == 1 else f"{report.batches:,} batches"
-    told = f"{count} of {report.items:,} items in all; mean loss {figure(report.loss)} ({report.loss_words})."
+    told = f"{count}, {_items(report.items)}; mean loss {figure(report.loss)} ({report.loss_words})."
     if report.steps:
-        told = (
-            f"Watched while training: {ordinal_list(report.steps)}; the figures are the last sample's; "
-            f"mean loss gradient as the training took it."
-        )
+        told = f"Watched while training: {ordinal_list(report.steps)}. The figures are those of the last one."
     step = f" Steps are those of {report.optimiser}." if report.optimiser else ""
     return text(told + step)
+
+
+def _items(count: int) -> str:
+    return "one item" if count == 1 else f"{count:,} items"
 
 
 def _findings(report: ProbeReport) -> tuple[Block, ...]:
@@ -303,6 +312,15 @@ def _histogram(row: ProbeRow) -> Text:
     return text(Spark(Sparkline(thin, least=0.0), f"outputs from {low} to {high}"))
 
 
+def _over_time(line: tuple[float, ...]) -> Text:
+    """The gradient at each sample, by powers of ten."""
+    if not line:
+        return text("")
+    step = max(1, -(-len(line) // LONGEST_LINE))
+    told = f"gradient from {figure(line[0])} to {figure(line[-1])}"
+    return text(Spark(Sparkline(line[::step], scale="log"), told))
+
+
 _COLUMNS = (
     _Column("layer", "l", lambda row: text(Code(row.name))),
     _Column("kind", "l", lambda row: text(row.kind)),
@@ -345,6 +363,9 @@ def _decades(ratio: float | None) -> str:
 def _table(report: ProbeReport) -> tuple[Block, ...]:
     rows = report.rows
     columns = [c for c in _COLUMNS if any(c.figure(row) is not None for row in rows)]
+    lines = dict(report.history)
+    if len(report.steps) > 1:
+        columns.append(_Column("over time", "l", lambda row: _over_time(lines.get(row.name, ()))))
     shown = rows
     if len(rows) > SHOWN_ROWS:
         half = SHOWN_ROWS // 2
