@@ -427,9 +427,10 @@ def _steps(case: Case) -> None:
         steps = [p.update_norm for p in row.parameters if p.update_norm is not None and len(p.shape) >= 2]
         if scale and steps:
             shares[n] = math.hypot(*steps) / scale
-    hit = [n for n, share in shares.items() if share > VERDICTS["large_step"].threshold]
-    for n in sorted(hit, key=lambda n: -shares[n]):
-        case.mark(n, "large_step", shares[n])
+    rule = "large_scaled_step" if case.found.has_scaled_steps else "large_step"
+    for n, share in shares.items():
+        if share > VERDICTS[rule].threshold:
+            case.mark(n, rule, share)
 
 
 # --- verdicts ---------------------------------------------------------------------------------
@@ -462,7 +463,7 @@ def _settled(
         for mark in one.values()
     }
     roots = [mark for mark in one.values() if mark.because_of is None]
-    roots.sort(key=lambda mark: (scope[mark.rule], -mark.value if mark.rule == "large_step" else mark.row))
+    roots.sort(key=lambda mark: (scope[mark.rule], -mark.value if VERDICTS[mark.rule].scope == "step" else mark.row))
     findings = [
         _finding(told(mark.because_of) or names[mark.row], mark, one, names)
         for mark in (*outside, *roots)

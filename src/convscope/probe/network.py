@@ -20,7 +20,7 @@ from convscope.probe.observer import COMPUTED, Gradients, Observer
 from convscope.probe.report import ProbeReport
 from convscope.probe.rows import built_report
 from convscope.probe.untouched import Contents
-from convscope.probe.updates import update_norms
+from convscope.probe.updates import scales_steps, update_norms
 
 Tensor = torch.Tensor
 # Batches of data that is given by name.
@@ -35,6 +35,7 @@ class Found:
         observer: the layers.
         parameters: every parameter with its path, once.
         gradients: its gradients.
+        has_scaled_steps: whether steps are not simply the learning rate times the gradient.
         updates: the norm of the step that the optimiser would take, by path.
         notes: sentences on what could not be measured.
     """
@@ -48,6 +49,7 @@ class Found:
     batches: int = 0
     items: int = 0
     optimiser: str = ""
+    has_scaled_steps: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -210,7 +212,7 @@ def _measure(
         kept.add(gradient)
         kept.end_batch()
     if optimiser is not None:
-        found.optimiser = type(optimiser).__name__
+        found.optimiser, found.has_scaled_steps = type(optimiser).__name__, scales_steps(optimiser)
         found.updates = update_norms(optimiser, found.parameters, gradients)
 
 

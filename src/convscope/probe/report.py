@@ -321,19 +321,24 @@ def _over_time(line: tuple[float, ...]) -> Text:
     return text(Spark(Sparkline(line[::step], scale="log"), told))
 
 
-_COLUMNS = (
-    _Column("layer", "l", lambda row: text(Code(row.name))),
+_NAME = _Column("layer", "l", lambda row: text(Code(row.name)))
+# What is read first, and what stands behind it; each fits a terminal.
+_VERDICT_COLUMNS = (
+    _NAME,
     _Column("kind", "l", lambda row: text(row.kind)),
-    _Column("output", "l", lambda row: text(shape_words(row.shape)), lambda row: row.shape or None),
     _Column("verdict", "l", lambda row: _verdict(row)),
-    _Column("mean", "r", lambda row: _number(row.mean), lambda row: row.mean),
-    _Column("σ", "r", lambda row: _number(row.sigma), lambda row: row.sigma),
     _Column("outputs", "l", _histogram, lambda row: any(row.bins) or None),
     _Column("saturated", "l", lambda row: _share(row.saturated), lambda row: row.saturated),
     _Column("dead", "l", lambda row: _share(row.dead), lambda row: row.dead),
+    _Column("gradient", "r", lambda row: _number(_gradient(row)), lambda row: _gradient(row)),
+)
+_FIGURE_COLUMNS = (
+    _NAME,
+    _Column("output", "l", lambda row: text(shape_words(row.shape)), lambda row: row.shape or None),
+    _Column("mean", "r", lambda row: _number(row.mean), lambda row: row.mean),
+    _Column("σ", "r", lambda row: _number(row.sigma), lambda row: row.sigma),
     _Column("|f′|", "r", lambda row: _number(row.slope), lambda row: row.slope),
     _Column("rank", "r", lambda row: text(_rank(row)), lambda row: row.rank),
-    _Column("gradient", "r", lambda row: _number(_gradient(row)), lambda row: _gradient(row)),
     _Column("/weights", "r", lambda row: _number(row.gradient_ratio), lambda row: row.gradient_ratio),
     _Column("log₁₀ step", "r", lambda row: text(_decades(row.update_ratio)), lambda row: row.update_ratio),
 )
@@ -361,37 +366,51 @@ def _decades(ratio: float | None) -> str:
 
 
 def _table(report: ProbeReport) -> tuple[Block, ...]:
-    rows = report.rows
-    columns = [c for c in _COLUMNS if any(c.figure(row) is not None for row in rows)]
+    """The verdicts, and the figures behind them."""
     lines = dict(report.history)
-    if len(report.steps) > 1:
-        columns.append(_Column("over time", "l", lambda row: _over_time(lines.get(row.name, ()))))
-    shown = rows
-    if len(rows) > SHOWN_ROWS:
-        half = SHOWN_ROWS // 2
-        shown = tuple(
-            row
-            for n, row in enumerate(rows)
-            if n < half or n >= len(rows) - half or (row.verdict != "healthy" and row.because_of is None)
-        )
-    table = Table(
-        tuple(text(c.head) for c in columns),
-        tuple(tuple(c.cell(row) for c in columns) for row in shown),
-        "".join(c.align for c in columns),
-        text(
-            "Gradient: norm of the loss by the layer's parameters, or by its output where it has none. "
-            "Rank: directions that explain 99 % of the variance. "
-            "Step: the optimiser's next step over the weights; −3 is healthy."
-            if report.optimiser
-            else "Gradient: norm of the loss by the layer's parameters, or by its output where it has none. "
-            "Rank: directions that explain 99 % of the variance."
-        ),
+    over_time = (
+        (_Column("over time", "l", lambda row: _over_time(lines.get(row.name, ()))),)
+        if len(report.steps) > 1
+        else ()
+    )
+    verdicts = text(
+        "Gradient: norm of the loss by the layer's parameters, or by its output where it has none. "
+        "A name beside a verdict is the layer that it follows from."
+    )
+    step = " Step: the optimiser's next step over the weights; −3 is healthy." if report.optimiser else ""
+    figures = text(
+        "|f′|: mean slope of the activation. Rank: directions that explain 99 % of the variance. "
+        f"/weights: gradient over weights.{step}"
+    )
+    shown = _shown(report)
+    blocks: list[Block] = [_one_table((*_VERDICT_COLUMNS, *over_time), shown, verdicts)]
+    hidden = len(report.rows) - len(shown)
+    if hidden:
+        blocks.append(Hidden(hidden, "healthy layers", text("all of them are in ", Code("report.rows"))))
+    return (*blocks, Section(text("Figures"), (_one_table(_FIGURE_COLUMNS, shown, figures),)))
+
+
+def _shown(report: ProbeReport) -> tuple[ProbeRow, ...]:
+    """All rows; of very many the first, the last and those that a fault begins in."""
+    rows, half = report.rows, SHOWN_ROWS // 2
+    if len(rows) <= SHOWN_ROWS:
+        return rows
+    return tuple(
+        row
+        for n, row in enumerate(rows)
+        if n < half or n >= len(rows) - half or (row.verdict != "healthy" and row.because_of is None)
+    )
+
+
+def _one_table(columns: Sequence[_Column], rows: Sequence[ProbeRow], caption: Text) -> Table:
+    known = [c for c in columns if any(c.figure(row) is not None for row in rows)]
+    return Table(
+        tuple(text(c.head) for c in known),
+        tuple(tuple(c.cell(row) for c in known) for row in rows),
+        "".join(c.align for c in known),
+        caption,
         sortable=True,
     )
-    hidden = len(rows) - len(shown)
-    if not hidden:
-        return (table,)
-    return table, Hidden(hidden, "healthy layers", text("all of them are in ", Code("report.rows")))
 
 
 # --- plots ------------------------------------------------------------------------------------

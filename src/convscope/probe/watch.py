@@ -19,6 +19,7 @@ from convscope.probe.observer import Gradients, Observer, functions_seen
 from convscope.probe.report import ProbeReport
 from convscope.probe.rows import built_report
 from convscope.probe.statistics import norm
+from convscope.probe.updates import scales_steps
 
 # A sample may cost so much of the time since the last one; the wait is stretched where it cost more.
 SHARE = 0.02
@@ -152,7 +153,7 @@ class Watch:
         self._step += 1
         sample, self._sample = self._sample, None
         if sample is not None:
-            self._last = sample.finish(type(self._optimiser).__name__)
+            self._last = sample.finish(self._optimiser)
             self._history.append(
                 (self._step, {n: g.mean for n, g in self._last.gradients.items() if g.mean is not None})
             )
@@ -216,11 +217,11 @@ class _Sample:
                 gradients.end_batch()
                 self._before[name] = _some(parameter).clone()
 
-    def finish(self, optimiser: str) -> Found:
+    def finish(self, optimiser: torch.optim.Optimizer) -> Found:
         """Everything that this step showed."""
         found = self.found
         found.observer.end_batch()
-        found.optimiser = optimiser
+        found.optimiser, found.has_scaled_steps = type(optimiser).__name__, scales_steps(optimiser)
         for name, before in self._before.items():
             parameter = found.parameters[name]
             share = parameter.numel() / max(1, before.numel())
