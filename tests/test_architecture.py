@@ -33,7 +33,14 @@ LAW: dict[str, set[str]] = {
     "teach": {"core", "rules", "worked"},
     "rewrite": {"core", "rules", "worked"},
     # A model that is run is left as it was, for whatever reason it is run.
-    "probe": {"core", "rules", "worked", "importers.torch_parts", "importers.torch_untouched"},
+    "probe": {
+        "core",
+        "rules",
+        "worked",
+        "importers.picture",
+        "importers.torch_parts",
+        "importers.torch_untouched",
+    },
     "importers": {"core", "rules"},
     "render": {"core"},
     # What documents are made of, besides the public names.

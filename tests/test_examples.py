@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy import ndimage
 
@@ -34,16 +37,8 @@ def decimals(values: cs.ExactArray, digits: int) -> list[list[str]]:
 
 def test_every_given_answer_agrees(solved):
     assert solved.is_right is True
-    assert [one.problem.id for one in solved] == [
-        "1.1a",
-        "1.1b",
-        "1.1c",
-        "1.2.1",
-        "1.2.2",
-        "1.3",
-        "1.4",
-        "1.5",
-    ]
+    numbers = "1.1a 1.1b 1.1c 1.2.1 1.2.2 1.3 1.3 (3) 1.4 1.5"
+    assert " ".join(one.problem.id for one in solved) == numbers
 
 
 def test_the_feature_map_its_sigmoid_and_its_pool(solved):
@@ -60,6 +55,20 @@ def test_the_feature_map_its_sigmoid_and_its_pool(solved):
     x = cs.matrix("0 0 0 0; 0 1 0 1; 1 .5 1 .5; 0 1 0 1").to_float()
     kernel = cs.matrix("0 2 0; 2 1 1; 0 2 0").to_float()
     assert np.array_equal(other.stages[0].array(), ndimage.correlate(x, kernel, mode="constant"))
+
+
+def test_why_sigmoids_stop_deep_networks(solved):
+    work = solved["1.3 (3)"].work
+    assert work.result.slope("7.5").decimal(4) == "0.0006"
+    assert work.result.chain_bound == Fraction(1, 4) ** 10
+    assert decimals(work.result.stack.steps[1].slopes, 4)[2] == ["0.1050", "0.0006", "0.0701", "0.0041"]
+    runs = {run["name"]: run for run in work.facts["experiment"]["runs"]}
+    falls = {name: run["gradients"][0] / run["gradients"][-1] for name, run in runs.items()}
+    assert falls["sigmoid"] < 1e-5
+    assert min(falls["ReLU"], falls["sigmoid with BatchNorm"]) > 0.01
+    ends = {name: run["accuracies"][-1] for name, run in runs.items()}
+    assert ends["sigmoid"] < 0.2
+    assert min(ends["ReLU"], ends["sigmoid with BatchNorm"]) > 0.9
 
 
 def test_average_pooling_as_a_convolution(solved):
@@ -150,3 +159,23 @@ def test_the_hand_out_holds_its_figures_in_every_form(tmp_path, solved, name):
     text = solved.save(tmp_path / f"solution.{name}").read_text(encoding="utf-8")
     for figure in ("7.5", "0.9994", "0.9959", "13.5", "9216", "0.0625"):
         assert figure in text
+
+
+def test_the_experiment_runs_in_a_short_form_and_measures_the_same_gradients():
+    example = runpy.run_path(str(EXAMPLES / "saturation.py"))
+    kept = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        found = example["run"](1)
+    finally:
+        torch.set_num_threads(kept)
+    stored = json.loads((EXAMPLES / "saturation.json").read_text(encoding="utf-8"))
+    facts = found.facts()
+    assert (facts["layers"], facts["title"]) == (stored["layers"], stored["title"])
+    for run_now, run_then in zip(facts["runs"], stored["runs"], strict=True):
+        assert run_now["name"] == run_then["name"]
+        # The same seed gives the same weights; the last figures are the machine's.
+        np.testing.assert_allclose(run_now["gradients"], run_then["gradients"], rtol=0.01)
+    assert found.runs[0].worst == ("conv1", "vanishing")
+    assert [one.worst for one in found.runs][1:] == [None, None]
+    assert "Gradients by depth" in found.to_html()

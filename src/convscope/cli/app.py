@@ -41,6 +41,7 @@ COMMANDS = {
     "rewrite": Entry(
         "convscope.cli.rewrite", "Write layers as a convolution, a matrix, one layer, or passes."
     ),
+    "probe": Entry("convscope.cli.probe", "Say which layers of a network saturate, die or stop learning."),
     "apply": Entry("convscope.cli.apply", "Apply a kernel to pictures, folders of them, or huge files."),
     "describe": Entry("convscope.cli.describe", "Say what a kernel, or each filter of a file, detects."),
     "highlight": Entry("convscope.cli.highlight", "Mark where on a picture a kernel answers most."),

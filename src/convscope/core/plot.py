@@ -164,7 +164,7 @@ class Sparkline:
 
 def series(name: str, values: Iterable[float], style: Style = "line", start: float = 0) -> Series:
     """A series whose points stand at start, start + 1, start + 2, …: one for each layer or step."""
-    return Series(name, tuple((start + place, float(y)) for place, y in enumerate(values)), style)
+    return Series(name, tuple((float(start + place), float(y)) for place, y in enumerate(values)), style)
 
 
 def histogram(name: str, edges: Sequence[float], counts: Sequence[float]) -> Series:

@@ -8,9 +8,9 @@ from itertools import groupby
 
 from convscope.core.drawing import Drawing, Label, Part, Point, Polygon, Role, Shape, Stroke
 from convscope.core.plot import Axis, Chart, Series
-from convscope.core.plot_scale import CHARACTER, Frame, bar_width, figure, frames
+from convscope.core.plot_scale import CHARACTER, Frame, bar_width, figure, frames, shortened
 
-SIZES = {"wide": (500.0, 220.0), "small": (236.0, 96.0)}  # width in all, height of the plot's field
+SIZES = {"wide": (500.0, 220.0), "small": (200.0, 84.0)}  # width in all, height of the plot's field
 RIGHT, LETTER, LEADING = 14.0, 12.0, 17.0
 WIDEST_BAR = 48.0
 MARKER = 3.2
@@ -46,7 +46,10 @@ def laid_out(chart: Chart) -> Drawing:
     top += LEADING - 2 if chart.y.name else 0
     top += LEADING - 2 if any(level.axis == "x" for level in chart.levels) else 0
     field = _Field(left, top, width - RIGHT, top + height, x, y)
-    shapes: list[Shape] = [Label((0, LETTER + 1), chart.title, "start", LETTER + 1, is_strong=True)]
+    fits = int(width / ((LETTER + 1) * (CHARACTER + 0.06)))  # in letters
+    shapes: list[Shape] = [
+        Label((0, LETTER + 1), shortened(chart.title, fits), "start", LETTER + 1, is_strong=True)
+    ]
     if chart.y.name:
         shapes.append(Label((0, LEADING + LETTER + 1), chart.y.name, "start", LETTER, is_quiet=True))
     shapes += _axes(field)

@@ -118,6 +118,8 @@ def _frame(
         low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
     most_ticks = max(int(length / (letter * (2.6 if is_upright else 5))), 2)
     step = _step((high - low) / most_ticks)
+    if math.floor(high / step + 1e-9) - math.ceil(low / step - 1e-9) < 1:
+        step = _step((high - low) / most_ticks / 2)  # one tick alone says nothing of the scale
     if is_upright:  # points of a line keep off the top; the ends of x are where the data end
         low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
@@ -175,10 +177,10 @@ def _categories(names: Sequence[str], length: float, letter: float) -> Frame:
 LONGEST_NAME = 14
 
 
-def shortened(name: str) -> str:
-    """A name that fits under an axis: its end is what tells layers apart.
+def shortened(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name that fits into so many characters: its end is what tells layers apart.
 
     >>> shortened("features.denseblock4.conv2")
     '…seblock4.conv2'
     """
-    return name if len(name) <= LONGEST_NAME + 1 else f"…{name[-LONGEST_NAME:]}"
+    return name if len(name) <= longest + 1 else f"…{name[-longest:]}"

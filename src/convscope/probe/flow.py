@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -38,14 +38,26 @@ class Flow:
         self.reads.append(reads)
         return len(self.rows) - 1
 
-    def before(self) -> list[int]:
-        """For each node, all nodes that lead to it."""
-        found: list[int] = []
-        for reads in self.reads:
-            mask = reads
-            for node in bits(reads):
-                mask |= found[node]
-            found.append(mask)
+    def leading(self) -> dict[int, int]:
+        """For each row, the rows that lead to it."""
+        return self._rows_along(range(len(self.rows)), self.reads)
+
+    def following(self) -> dict[int, int]:
+        """For each row, the rows that it leads to."""
+        return self._rows_along(reversed(range(len(self.rows))), self.readers())
+
+    def _rows_along(self, order: Iterable[int], neighbours: list[int]) -> dict[int, int]:
+        masks = [0] * len(self.rows)
+        found: dict[int, int] = {}
+        for node in order:
+            mask = 0
+            for other in bits(neighbours[node]):
+                row = self.rows[other]
+                mask |= masks[other] | (0 if row is None else 1 << row)
+            masks[node] = mask
+            own = self.rows[node]
+            if own is not None:
+                found[own] = (found.get(own, 0) | mask) & ~(1 << own)
         return found
 
     def readers(self) -> list[int]:
@@ -75,13 +87,23 @@ class Flow:
                 found[node] = common | 1 << node
         return found
 
+    def after(self) -> list[int]:
+        """For each node, all nodes that it leads to."""
+        readers = self.readers()
+        found = [0] * len(self.reads)
+        for node in reversed(range(len(self.reads))):
+            mask = readers[node]
+            for other in bits(readers[node]):
+                mask |= found[other]
+            found[node] = mask
+        return found
+
     def bypassed(self) -> int:
         """The nodes that something before them can reach the loss without: a shortcut goes around them."""
-        passed, before = self.passed(), self.before()
         mask = 0
-        for node, ancestors in enumerate(before):
-            if any(passed[other] and not passed[other] >> node & 1 for other in bits(ancestors)):
-                mask |= 1 << node
+        for passed, after in zip(self.passed(), self.after(), strict=True):
+            if passed:
+                mask |= after & ~passed
         return mask
 
     def reaching(self) -> int:

@@ -50,7 +50,7 @@ class Case:
     """All that verdicts are made from.
 
     Attributes:
-        above: for each row, the rows that lead to it; below: those it leads to.
+        above: for each row, the rows that lead to it, as the ones of a number; below: those it leads to.
         trunk: rows that nothing goes around.
         reaching: rows that the loss depends on.
     """
@@ -58,8 +58,8 @@ class Case:
     rows: list[ProbeRow]
     watched: list[Watched | None]
     found: Found
-    above: list[set[int]] = field(default_factory=list)
-    below: list[set[int]] = field(default_factory=list)
+    above: list[int] = field(default_factory=list)
+    below: list[int] = field(default_factory=list)
     sources: list[set[int]] = field(default_factory=list)
     readers: list[set[int]] = field(default_factory=list)
     trunk: set[int] = field(default_factory=set)
@@ -68,24 +68,24 @@ class Case:
 
     def __post_init__(self) -> None:
         count, flow = len(self.rows), self.found.observer.flow
-        self.above, self.below = [set() for _ in range(count)], [set() for _ in range(count)]
+        leading, following = flow.leading(), flow.following()
+        self.above = [leading.get(n, 0) for n in range(count)]
+        self.below = [following.get(n, 0) for n in range(count)]
         self.sources, self.readers = [set() for _ in range(count)], [set() for _ in range(count)]
-        for node, ancestors in enumerate(flow.before()):
-            self._link(flow.rows[node], ancestors, self.above, self.below)
-            self._link(flow.rows[node], flow.reads[node], self.sources, self.readers)
+        for node, row in enumerate(flow.rows):
+            for other in bits(flow.reads[node]):
+                before = flow.rows[other]
+                if row is not None and before is not None and before != row:
+                    self.sources[row].add(before)
+                    self.readers[before].add(row)
         reaching, bypassed = flow.reaching(), flow.bypassed()
         beside = {flow.rows[node] for node in bits(bypassed)}
         self.reaching = {row for node in bits(reaching) if (row := flow.rows[node]) is not None}
         self.trunk = self.reaching - {row for row in beside if row is not None}
 
-    def _link(self, row: int | None, nodes: int, up: list[set[int]], down: list[set[int]]) -> None:
-        if row is None:
-            return
-        for node in bits(nodes):
-            other = self.found.observer.flow.rows[node]
-            if other is not None and other != row:
-                up[row].add(other)
-                down[other].add(row)
+    def roots(self) -> int:
+        """The rows that have a fault of their own, so far."""
+        return sum({1 << mark.row for mark in self.marks if mark.because_of is None})
 
     def mark(self, row: int, rule: str, value: float, **more: Any) -> None:  # noqa: ANN401
         """A rule applies."""
@@ -120,7 +120,7 @@ def _numbers(case: Case) -> list[Mark]:
     if bad:
         from_input = not all(row.moments.is_finite for row in case.found.observer.inputs)
         for n in bad:
-            roots = [m for m in bad if m in case.above[n]] if _is_finite(_weights(rows[n])) else []
+            roots = [m for m in bad if case.above[n] >> m & 1] if _is_finite(_weights(rows[n])) else []
             root: int | str | None = INPUT if from_input else min(roots) if roots else None
             case.mark(n, "non_finite", math.nan, because_of=root)
         for n, row in enumerate(rows):
@@ -165,7 +165,7 @@ def _cut(case: Case) -> None:
     }
     cut = {n for n in trainable if case.rows[n].gradient_norm is None}
     for n in cut:
-        later = [m for m in cut if m in case.below[n] and m not in case.above[n]]
+        later = [m for m in cut if case.below[n] >> m & 1 and not case.above[n] >> m & 1]
         case.mark(n, "cut_off", 0.0, because_of=max(later) if later else None)
 
 
@@ -196,9 +196,9 @@ def _blame(case: Case, seen_in: int, rule: str, value: float, culprit: int | Non
     """Mark the activation that shows a fault, and the layer before it that causes it."""
     start = seen_in if culprit is None else culprit
     row = case.rows[start]
-    before = [m.row for m in case.marks if m.because_of is None and m.row in case.above[start]]
     # Fed with nothing but zeros by a layer that is dead: no fault of its own.
-    cause = min(before) if before and not row.mean and not row.sigma else None
+    before = case.roots() & case.above[start] if not row.mean and not row.sigma else 0
+    cause = next(bits(before), None)
     case.mark(start, rule, value, seen_in=seen_in, because_of=cause)
     if start != seen_in:
         case.mark(seen_in, rule, value, because_of=start if cause is None else cause)
@@ -296,7 +296,7 @@ def _second_direction(case: Case, row: int) -> float | None:
 
 def _second_of(watched: Watched) -> float | None:
     """The second principal variance as a share of the first."""
-    variances = watched.spread.eigenvalues() if watched.spread is not None else ()
+    variances = watched.spread.eigenvalues if watched.spread is not None else ()
     if len(variances) < FEWEST_DIRECTIONS or not variances[0] > 0:
         return None
     return float(variances[1] / variances[0])
@@ -341,7 +341,7 @@ def _gradient_flow(case: Case) -> None:
 
 def _needs_none(case: Case, row: int) -> bool:
     """Whether no trainable weight lies at or before a row, so that its gradient is nobody's."""
-    upward = {row, *case.above[row]}
+    upward = (row, *bits(case.above[row]))
     return not any(
         any(not p.is_frozen for p in case.rows[n].parameters) for n in upward
     ) and any(p.requires_grad for p in case.found.parameters.values())
@@ -366,16 +366,16 @@ def _group(
     hit: list[int],
     values: dict[int, float],
     begins: int | None,
-    explained_by: list[set[int]],
+    explained_by: list[int],
 ) -> None:
     """Rows that share one fault: named by where it begins, or the first; or another layer's fault."""
-    causes = {mark.row for mark in case.marks if mark.because_of is None}
+    causes = case.roots()
     own = [n for n in hit if not explained_by[n] & causes]
     first = begins if begins in own else min(own) if own else None
     for n in hit:
         others = explained_by[n] & causes
         if others:
-            case.mark(n, rule, values[n], because_of=min(others))
+            case.mark(n, rule, values[n], because_of=next(bits(others)))
         else:
             case.mark(n, rule, values[n], because_of=None if n == first else first)
 
@@ -427,9 +427,10 @@ def _steps(case: Case) -> None:
         steps = [p.update_norm for p in row.parameters if p.update_norm is not None and len(p.shape) >= 2]
         if scale and steps:
             shares[n] = math.hypot(*steps) / scale
-    hit = [n for n, share in shares.items() if share > VERDICTS["large_step"].threshold]
-    for n in sorted(hit, key=lambda n: -shares[n]):
-        case.mark(n, "large_step", shares[n])
+    rule = "large_scaled_step" if case.found.has_scaled_steps else "large_step"
+    for n, share in shares.items():
+        if share > VERDICTS[rule].threshold:
+            case.mark(n, rule, share)
 
 
 # --- verdicts ---------------------------------------------------------------------------------
@@ -462,7 +463,7 @@ def _settled(
         for mark in one.values()
     }
     roots = [mark for mark in one.values() if mark.because_of is None]
-    roots.sort(key=lambda mark: (scope[mark.rule], -mark.value if mark.rule == "large_step" else mark.row))
+    roots.sort(key=lambda mark: (scope[mark.rule], -mark.value if VERDICTS[mark.rule].scope == "step" else mark.row))
     findings = [
         _finding(told(mark.because_of) or names[mark.row], mark, one, names)
         for mark in (*outside, *roots)

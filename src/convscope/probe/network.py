@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from os import PathLike
 from typing import Any
 
 import torch
@@ -14,13 +15,16 @@ from convscope.errors import ConvscopeError, InputError, UnsupportedError
 from convscope.importers.torch_parts import Parts
 from convscope.importers.torch_untouched import untouched
 from convscope.probe.batches import Batch, Reader, measure_loss
+from convscope.probe.data import named_batches
 from convscope.probe.observer import COMPUTED, Gradients, Observer
 from convscope.probe.report import ProbeReport
 from convscope.probe.rows import built_report
 from convscope.probe.untouched import Contents
-from convscope.probe.updates import update_norms
+from convscope.probe.updates import scales_steps, update_norms
 
 Tensor = torch.Tensor
+# Batches of data that is given by name.
+NAMED_LIMIT = 8
 
 
 @dataclass
@@ -31,6 +35,7 @@ class Found:
         observer: the layers.
         parameters: every parameter with its path, once.
         gradients: its gradients.
+        has_scaled_steps: whether steps are not simply the learning rate times the gradient.
         updates: the norm of the step that the optimiser would take, by path.
         notes: sentences on what could not be measured.
     """
@@ -44,17 +49,20 @@ class Found:
     batches: int = 0
     items: int = 0
     optimiser: str = ""
+    has_scaled_steps: bool = False
     notes: list[str] = field(default_factory=list)
 
 
 def probe(
     model: torch.nn.Module,
-    batches: Iterable[Any],
+    batches: Iterable[Any] | str | PathLike[str],
     loss: Callable[..., Any] | None = None,
     *,
     optimiser: torch.optim.Optimizer | None = None,
     targets: int | None = None,
     limit: int | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    batch_size: int = 32,
 ) -> ProbeReport:
     """What each layer of a network does on some batches: saturation, dead units, gradient flow.
 
@@ -66,14 +74,18 @@ def probe(
         model: any ``torch.nn.Module``. A compiled one is run uncompiled.
         batches: each ``x``, ``(x, target)``, a tuple of the model's arguments with the target last,
             ``((a, b), target)``, or a mapping from argument names, where an entry that forward does
-            not take is the target. Arrays of NumPy become tensors. A single tensor is one batch.
+            not take is the target. Arrays of NumPy become tensors. A single tensor is one batch. Or the
+            name of data: ``"digits"`` (scikit-learn's), a folder of pictures, in folders named by class or
+            without targets, or an ``.npz`` file with inputs ``x`` and targets ``y``.
         loss: takes the output, and the target where a batch has one, and returns one number. When not
             given: the loss that the output itself holds; cross-entropy for whole-number targets; mean
             squared error for targets of floats; otherwise the mean of the outputs, each with a fixed
             random sign, whose gradient has the same size at every output. The report says which.
         optimiser: tells the size of its next step; neither it nor the weights are changed.
         targets: how many entries at the end of a batch are targets, where its length leaves it open.
-        limit: at most so many batches are taken.
+        limit: at most so many batches are taken; for named data 8 unless said.
+        input_shape: of one item of named data: items are reshaped, or pictures resized, to it.
+        batch_size: of named data.
 
     Returns:
         The report: `rows`, `findings` with the cause first, `worst`, `facts()`.
@@ -96,6 +108,9 @@ def probe(
     batches = [batches] if isinstance(batches, torch.Tensor) else batches
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}; at least one batch is needed")
+    if isinstance(batches, str | PathLike):
+        batches = named_batches(batches, input_shape, batch_size)
+        limit = NAMED_LIMIT if limit is None else limit
     parts = Parts.of(model)
     found = Found(Observer(watched_modules(parts)), {name: p for name, p in parts.parameters})
     with ExitStack() as stack:
@@ -197,7 +212,7 @@ def _measure(
         kept.add(gradient)
         kept.end_batch()
     if optimiser is not None:
-        found.optimiser = type(optimiser).__name__
+        found.optimiser, found.has_scaled_steps = type(optimiser).__name__, scales_steps(optimiser)
         found.updates = update_norms(optimiser, found.parameters, gradients)
 
 

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from convscope.probe.activations import ACTIVATIONS, Activation, settled, slopes
 from convscope.probe.batches import tensors_in
 from convscope.probe.flow import Flow
-from convscope.probe.statistics import Firing, Moments, Spread, norm
+from convscope.probe.statistics import Firing, Moments, Sample, Spread, absorb, norm, settle
 
 Tensor = torch.Tensor
 # Layers whose channels come last; elsewhere they follow the items.
@@ -106,7 +106,7 @@ class Watched:
         """Whether it divides by the spread of what it gets."""
         return isinstance(self.module, NORMS)
 
-    def take(self, output: Tensor) -> None:
+    def take(self, output: Tensor, size: Sample) -> None:
         """The statistics of one output."""
         values = output.detach()
         if values.dtype in {torch.float16, torch.bfloat16}:
@@ -117,7 +117,8 @@ class Watched:
         if values.ndim >= 2:
             width = values.shape[self.axis]
             if self.spread is None:
-                self.spread = Spread(width)
+                # What a normalisation gets has the same directions: they are taken once.
+                self.spread = Spread(width, size, has_covariance=not self.is_norm)
             if self.spread.width == width:
                 self.spread.add(values, self.axis)
 
@@ -138,6 +139,7 @@ class Observer:
         self._paths = {id(module): path for path, module in paths}
         self._leaves = {id(module) for _path, module in paths if not _children(module)}
         self._has_own = {id(module) for _path, module in paths if _has_parameters(module)}
+        self._size = Sample.for_layers(len(self._leaves))
         self._stack: list[torch.nn.Module] = []
         self._counts: dict[str, int] = {}
         self._sources: dict[int, tuple[weakref.ref[Tensor], int, int]] = {}
@@ -172,7 +174,7 @@ class Observer:
         """One forward pass and its loss are watched."""
         self.begin(inputs)
         try:
-            with _Functions(self):
+            with functions_seen(self):
                 yield
         finally:
             self.end()
@@ -191,7 +193,7 @@ class Observer:
                 continue
             self._note(tensor, 1 << position, 1)
             if tensor.is_floating_point() and tensor.numel():
-                self.inputs[position].take(tensor)
+                self.inputs[position].take(tensor, self._size)
         self._last = (1 << len(inputs)) - 1
 
     def end(self) -> None:
@@ -209,6 +211,16 @@ class Observer:
         """Gradients of this batch are complete."""
         for row in self.rows.values():
             row.gradients.end_batch()
+        absorb(self._spreads())
+
+    def _spreads(self) -> list[Spread]:
+        every = (*self.inputs, *self.rows.values())
+        return [row.spread for row in every if row.spread is not None]
+
+    def settled(self) -> Self:
+        """Everything that is worked out from sums, once the last batch is in."""
+        settle(self._spreads())
+        return self
 
     # --- modules --------------------------------------------------------------------------------
 
@@ -314,7 +326,7 @@ class Observer:
         return row
 
     def _ran(self, row: Watched, output: Tensor, outputs: list[Tensor], reads: int) -> None:
-        row.take(output)
+        row.take(output, self._size)
         if self._is_first:
             node = self.flow.add(self.numbers[row.name], reads)
             for tensor in outputs:
@@ -386,6 +398,11 @@ class _Functions(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
         return self._observer.called(func, args, kwargs or {})
+
+
+def functions_seen(observer: Observer) -> TorchFunctionMode:
+    """While it is entered, the functions of PyTorch that are called go by the observer."""
+    return _Functions(observer)
 
 
 def _children(module: torch.nn.Module) -> bool:

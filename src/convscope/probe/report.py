@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -36,6 +36,7 @@ from convscope.show import Showable
 SHOWN_ROWS = 120
 SHOWN_FINDINGS = 12
 SHOWN_NAMES = 8
+LONGEST_LINE = 16
 SHOWN_HISTOGRAMS = 24
 
 
@@ -53,7 +54,8 @@ class ProbeReport(Showable):
         optimiser: its class, where one was given.
         idle: layers with parameters that never ran.
         notes: sentences on what could not be measured.
-        history: of a watched training, gradient norms by row, one a sample.
+        steps: of a watched training, the steps that were sampled.
+        history: the gradient norm of each layer with parameters at those steps.
     """
 
     model: str
@@ -102,6 +104,12 @@ class ProbeReport(Showable):
     def first_non_finite(self) -> str | None:
         """The first layer where a value is infinite or not a number; None where all are finite."""
         return next((found.layer for found in self.findings if found.rule.name == "non_finite"), None)
+
+    def over_time(
+        self, steps: tuple[int, ...], history: tuple[tuple[str, tuple[float, ...]], ...]
+    ) -> ProbeReport:
+        """The same report with what earlier samples showed."""
+        return replace(self, steps=steps, history=history)
 
     def of(self, verdict: str) -> tuple[ProbeRow, ...]:
         """The rows with one verdict."""
@@ -212,14 +220,15 @@ def _finding_facts(found: ProbeFinding) -> dict[str, Any]:
 def _measured(report: ProbeReport) -> Text:
     """What was run."""
     count = "One batch" if report.batches == 1 else f"{report.batches:,} batches"
-    told = f"{count} of {report.items:,} items in all; mean loss {figure(report.loss)} ({report.loss_words})."
+    told = f"{count}, {_items(report.items)}; mean loss {figure(report.loss)} ({report.loss_words})."
     if report.steps:
-        told = (
-            f"Watched while training: {ordinal_list(report.steps)}; the figures are the last sample's; "
-            f"mean loss gradient as the training took it."
-        )
+        told = f"Watched while training: {ordinal_list(report.steps)}. The figures are those of the last one."
     step = f" Steps are those of {report.optimiser}." if report.optimiser else ""
     return text(told + step)
+
+
+def _items(count: int) -> str:
+    return "one item" if count == 1 else f"{count:,} items"
 
 
 def _findings(report: ProbeReport) -> tuple[Block, ...]:
@@ -303,19 +312,33 @@ def _histogram(row: ProbeRow) -> Text:
     return text(Spark(Sparkline(thin, least=0.0), f"outputs from {low} to {high}"))
 
 
-_COLUMNS = (
-    _Column("layer", "l", lambda row: text(Code(row.name))),
+def _over_time(line: tuple[float, ...]) -> Text:
+    """The gradient at each sample, by powers of ten."""
+    if not line:
+        return text("")
+    step = max(1, -(-len(line) // LONGEST_LINE))
+    told = f"gradient from {figure(line[0])} to {figure(line[-1])}"
+    return text(Spark(Sparkline(line[::step], scale="log"), told))
+
+
+_NAME = _Column("layer", "l", lambda row: text(Code(row.name)))
+# What is read first, and what stands behind it; each fits a terminal.
+_VERDICT_COLUMNS = (
+    _NAME,
     _Column("kind", "l", lambda row: text(row.kind)),
-    _Column("output", "l", lambda row: text(shape_words(row.shape)), lambda row: row.shape or None),
     _Column("verdict", "l", lambda row: _verdict(row)),
-    _Column("mean", "r", lambda row: _number(row.mean), lambda row: row.mean),
-    _Column("σ", "r", lambda row: _number(row.sigma), lambda row: row.sigma),
     _Column("outputs", "l", _histogram, lambda row: any(row.bins) or None),
     _Column("saturated", "l", lambda row: _share(row.saturated), lambda row: row.saturated),
     _Column("dead", "l", lambda row: _share(row.dead), lambda row: row.dead),
+    _Column("gradient", "r", lambda row: _number(_gradient(row)), lambda row: _gradient(row)),
+)
+_FIGURE_COLUMNS = (
+    _NAME,
+    _Column("output", "l", lambda row: text(shape_words(row.shape)), lambda row: row.shape or None),
+    _Column("mean", "r", lambda row: _number(row.mean), lambda row: row.mean),
+    _Column("σ", "r", lambda row: _number(row.sigma), lambda row: row.sigma),
     _Column("|f′|", "r", lambda row: _number(row.slope), lambda row: row.slope),
     _Column("rank", "r", lambda row: text(_rank(row)), lambda row: row.rank),
-    _Column("gradient", "r", lambda row: _number(_gradient(row)), lambda row: _gradient(row)),
     _Column("/weights", "r", lambda row: _number(row.gradient_ratio), lambda row: row.gradient_ratio),
     _Column("log₁₀ step", "r", lambda row: text(_decades(row.update_ratio)), lambda row: row.update_ratio),
 )
@@ -343,34 +366,51 @@ def _decades(ratio: float | None) -> str:
 
 
 def _table(report: ProbeReport) -> tuple[Block, ...]:
-    rows = report.rows
-    columns = [c for c in _COLUMNS if any(c.figure(row) is not None for row in rows)]
-    shown = rows
-    if len(rows) > SHOWN_ROWS:
-        half = SHOWN_ROWS // 2
-        shown = tuple(
-            row
-            for n, row in enumerate(rows)
-            if n < half or n >= len(rows) - half or (row.verdict != "healthy" and row.because_of is None)
-        )
-    table = Table(
-        tuple(text(c.head) for c in columns),
-        tuple(tuple(c.cell(row) for c in columns) for row in shown),
-        "".join(c.align for c in columns),
-        text(
-            "Gradient: norm of the loss by the layer's parameters, or by its output where it has none. "
-            "Rank: directions that explain 99 % of the variance. "
-            "Step: the optimiser's next step over the weights; −3 is healthy."
-            if report.optimiser
-            else "Gradient: norm of the loss by the layer's parameters, or by its output where it has none. "
-            "Rank: directions that explain 99 % of the variance."
-        ),
+    """The verdicts, and the figures behind them."""
+    lines = dict(report.history)
+    over_time = (
+        (_Column("over time", "l", lambda row: _over_time(lines.get(row.name, ()))),)
+        if len(report.steps) > 1
+        else ()
+    )
+    verdicts = text(
+        "Gradient: norm of the loss by the layer's parameters, or by its output where it has none. "
+        "A name beside a verdict is the layer that it follows from."
+    )
+    step = " Step: the optimiser's next step over the weights; −3 is healthy." if report.optimiser else ""
+    figures = text(
+        "|f′|: mean slope of the activation. Rank: directions that explain 99 % of the variance. "
+        f"/weights: gradient over weights.{step}"
+    )
+    shown = _shown(report)
+    blocks: list[Block] = [_one_table((*_VERDICT_COLUMNS, *over_time), shown, verdicts)]
+    hidden = len(report.rows) - len(shown)
+    if hidden:
+        blocks.append(Hidden(hidden, "healthy layers", text("all of them are in ", Code("report.rows"))))
+    return (*blocks, Section(text("Figures"), (_one_table(_FIGURE_COLUMNS, shown, figures),)))
+
+
+def _shown(report: ProbeReport) -> tuple[ProbeRow, ...]:
+    """All rows; of very many the first, the last and those that a fault begins in."""
+    rows, half = report.rows, SHOWN_ROWS // 2
+    if len(rows) <= SHOWN_ROWS:
+        return rows
+    return tuple(
+        row
+        for n, row in enumerate(rows)
+        if n < half or n >= len(rows) - half or (row.verdict != "healthy" and row.because_of is None)
+    )
+
+
+def _one_table(columns: Sequence[_Column], rows: Sequence[ProbeRow], caption: Text) -> Table:
+    known = [c for c in columns if any(c.figure(row) is not None for row in rows)]
+    return Table(
+        tuple(text(c.head) for c in known),
+        tuple(tuple(c.cell(row) for c in known) for row in rows),
+        "".join(c.align for c in known),
+        caption,
         sortable=True,
     )
-    hidden = len(rows) - len(shown)
-    if not hidden:
-        return (table,)
-    return table, Hidden(hidden, "healthy layers", text("all of them are in ", Code("report.rows")))
 
 
 # --- plots ------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from convscope.probe.observer import COMPUTED, Watched
 from convscope.probe.statistics import BINS, effective_rank, norm
 from convscope.probe.verdicts import VERDICTS, Rule, Verdict
@@ -148,6 +150,7 @@ def built_report(found: Found, model: str) -> ProbeReport:
     from convscope.probe.judging import judge
     from convscope.probe.report import ProbeReport
 
+    found.observer.settled()
     owners = _owners(found)
     rows = [_row(watched, owners.pop(watched.name, ()), found) for watched in found.observer.rows.values()]
     # Weights that are used without their layer being called: F.linear(x, self.fc.weight).
@@ -194,7 +197,7 @@ def _owners(found: Found) -> dict[str, tuple[str, ...]]:
 
 def _row(watched: Watched, names: Iterable[str], found: Found) -> ProbeRow:
     moments, spread, firing = watched.moments, watched.spread, watched.firing
-    variances = spread.eigenvalues() if spread is not None else ()
+    variances = spread.eigenvalues if spread is not None else np.zeros(0)
     width = len(variances)
     row = ProbeRow(
         watched.name,
@@ -209,12 +212,12 @@ def _row(watched: Watched, names: Iterable[str], found: Found) -> ProbeRow:
         dead_units=firing.dead_units if firing else None,
         units=firing.units if firing else None,
         slope=firing.mean_slope if firing else None,
-        rank=effective_rank(spread.eigenvalues()) if spread is not None and width else None,
+        rank=effective_rank(variances) if width else None,
         rank_of=min(width, spread.count - 1) if spread is not None and width else None,
         variation=spread.variation if spread is not None else None,
         output_gradient_norm=watched.gradients.mean,
-        bins=tuple(int(n) for n in spread.bins) if spread is not None and width else (0,) * BINS,
-        edges=spread.edges if spread is not None else (0.0, 0.0),
+        bins=tuple(map(int, spread.bins)) if spread is not None and spread.bins is not None else (0,) * BINS,
+        edges=spread.edges if spread is not None and spread.edges is not None else (0.0, 0.0),
     )
     return _with_parameters(row, _parameters(names, found))
 

@@ -23,7 +23,7 @@ from convscope.core.expression import (
     equation,
 )
 from convscope.core.layer import Layer
-from convscope.probe.slopes import X, pieces_of, slope_name, slope_of
+from convscope.probe.slopes import X, piece_words, pieces_of, slope_name, slope_of
 from convscope.worked.functions import FUNCTIONS, exponential
 
 ONE, TWO = as_expression(1), as_expression(2)
@@ -159,11 +159,11 @@ def _straight(layer: Layer) -> tuple[Step, ...]:
     low: Fraction | None = None
     steps = []
     for piece in pieces_of(layer) or ():
-        ends = [f"x > {low}" * (low is not None), f"x < {piece.upto}" * (piece.upto is not None)]
-        where = " and ".join(filter(None, ends))
+        whole = low is None and piece.upto is None
+        where = "Everywhere:" if whole else f"For {piece_words(low, piece.upto)}:"
         steps.append(
             _step(
-                f"For {where}:" if where else "Everywhere:",
+                where,
                 equation(_slope(layer), Number(piece.slope or Fraction(0))),
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +15,29 @@ from convscope.probe.activations import Activation
 
 # Squares are summed in blocks of so many values in single precision, and the blocks in double.
 BLOCK = 2**12
-# The covariance of a layer is that of at most so many channels, evenly chosen, …
-CHANNELS = 64
-# … and each batch adds at most so many positions to it.
-POSITIONS = 256
+
+@dataclass(frozen=True)
+class Sample:
+    """How much of a layer's output its directions are taken from.
+
+    Attributes:
+        channels: at most so many, evenly chosen.
+        positions: at most so many a batch, over items and places.
+    """
+
+    channels: int = 64
+    positions: int = 256
+
+    @classmethod
+    def for_layers(cls, count: int) -> Sample:
+        """Less of each where there are hundreds of layers, so that measuring stays cheaper than running."""
+        return cls() if count <= MANY_LAYERS else cls(32, 128)
+
+
+MANY_LAYERS = 200
 BINS = 32
+# A histogram takes about so many values of a batch.
+COUNTED = 2**12
 # The share of the variance that the effective rank explains (Richter et al., "Feature space
 # saturation during training", 2021; the default of delve).
 EXPLAINED = 0.99
@@ -95,58 +114,117 @@ class Moments:
 
 @dataclass
 class Spread:
-    """How the channels of a layer vary together: covariance, variation between items, a histogram."""
+    """How the channels of a layer vary together: covariance, variation between items, a histogram.
+
+    Samples wait until the batch is over and are then taken in together with those of other layers, by
+    `absorb`: hundreds of layers cost hundreds of calls otherwise. All of it is PyTorch's arithmetic, since
+    NumPy's threads would wait actively beside PyTorch's and slow the model.
+    """
 
     width: int
-    shift: npt.NDArray[np.float64] | None = None
+    size: Sample = Sample()
+    has_covariance: bool = True
+    waiting: list[Tensor] = field(default_factory=list)
+    shift: Tensor | None = None
     count: int = 0
-    total: npt.NDArray[np.float64] | None = None
-    products: npt.NDArray[np.float64] | None = None
+    total: Tensor | None = None
+    products: Tensor | None = None
     between: float = 0.0  # sum of squared distances from the mean over the items of a batch
     energy: float = 0.0
     compared: int = 0
-    edges: tuple[float, float] = (0.0, 0.0)
-    bins: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
+    edges: tuple[float, float] | None = None
+    bins: Tensor | None = None
+    eigenvalues: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def add(self, values: Tensor, axis: int) -> None:
-        """Take in a sample of one batch; `axis` holds the channels, the first axis the items."""
-        sample = _sample(values, axis)
-        if sample is None:
-            return
-        if sample.shape[0] >= 2:
-            self.between += float(((sample - sample.mean(0)) ** 2).sum())
-            self.energy += float((sample**2).sum())
-            self.compared += sample.shape[0]
-        rows = sample.reshape(-1, sample.shape[-1])
-        if self.products is None or self.total is None or self.shift is None:
-            self.shift = rows.mean(0)
-            self.total = np.zeros(rows.shape[1])
-            self.products = np.zeros((rows.shape[1], rows.shape[1]))
-            low, high = float(rows.min()), float(rows.max())
-            self.edges = (low, high) if high > low else (low - 0.5, high + 0.5)
-        if rows.shape[1] != len(self.total):
-            return
-        rows_shifted = rows - self.shift
-        self.total += rows_shifted.sum(0)
-        self.products += rows_shifted.T @ rows_shifted
-        self.count += len(rows)
-        self.bins += np.histogram(np.clip(rows, *self.edges), BINS, self.edges)[0]
+        """Take a sample of one output; `axis` holds the channels, the first axis the items."""
+        sample = _sample(values, axis, self.size)
+        if sample is not None:
+            self.waiting.append(sample)
 
     @property
     def variation(self) -> float | None:
         """How much the values differ between items, as a share of their size; None for single items."""
-        if self.compared < 2 or not self.energy:
-            return 0.0 if self.compared >= 2 else None
-        return math.sqrt(self.between / self.energy)
+        if self.compared < 2:
+            return None
+        return math.sqrt(self.between / self.energy) if self.energy else 0.0
 
-    def eigenvalues(self) -> npt.NDArray[np.float64]:
-        """Variances along the principal directions, the largest first."""
+    def covariance(self) -> Tensor | None:
+        """Of the sampled channels; None where it is not taken."""
         if self.products is None or self.total is None or self.count < 2:
-            return np.zeros(0)
+            return None
         mean = self.total / self.count
-        covariance = self.products / self.count - np.outer(mean, mean)
-        found: npt.NDArray[np.float64] = np.linalg.eigvalsh(covariance)[::-1]
-        return np.maximum(found, 0.0)
+        return self.products / self.count - torch.outer(mean, mean)
+
+
+def absorb(spreads: Iterable[Spread]) -> None:
+    """Take in the samples that wait, those of one shape at once."""
+    groups: dict[tuple[tuple[int, ...], bool], list[tuple[Spread, Tensor]]] = {}
+    for spread in spreads:
+        for sample in spread.waiting:
+            groups.setdefault((tuple(sample.shape), spread.has_covariance), []).append((spread, sample))
+        spread.waiting.clear()
+    for members in groups.values():
+        stacked = torch.stack([sample for _spread, sample in members])
+        finite = torch.isfinite(stacked.flatten(1)).all(1).tolist()
+        if not all(finite):
+            members = [member for member, is_finite in zip(members, finite, strict=True) if is_finite]
+            if not members:
+                continue
+            stacked = torch.stack([sample for _spread, sample in members])
+        _absorb_group([spread for spread, _sample in members], stacked)
+
+
+def _absorb_group(spreads: list[Spread], stacked: Tensor) -> None:
+    """Samples of one shape, ``(layers, items, positions, channels)``."""
+    items = stacked.shape[1]
+    rows = stacked.flatten(1, 2)
+    if items >= 2:
+        between = (stacked - stacked.mean(1, keepdim=True)).square().sum((1, 2, 3)).tolist()
+        energy = rows.square().sum((1, 2)).tolist()
+        for spread, apart, size in zip(spreads, between, energy, strict=True):
+            spread.between += apart
+            spread.energy += size
+            spread.compared += items
+    lows, highs = (ends.tolist() for ends in torch.aminmax(rows.flatten(1), dim=1))
+    for spread, low, high in zip(spreads, lows, highs, strict=True):
+        if spread.edges is None:
+            spread.edges = (low, high) if high > low else (low - 0.5, high + 0.5)
+    for spread, counts in zip(spreads, _counted(rows, [s.edges or (0, 1) for s in spreads]), strict=True):
+        spread.bins = counts if spread.bins is None else spread.bins + counts
+    if spreads[0].has_covariance:
+        # Near the mean, so that squares do not cancel later.
+        first = rows.mean(1)
+        for spread, mean in zip(spreads, first, strict=True):
+            spread.shift = mean if spread.shift is None else spread.shift
+        shifted = rows - torch.stack([s.shift for s in spreads if s.shift is not None])[:, None]
+        totals, products = shifted.sum(1), shifted.mT @ shifted
+        for spread, total, product in zip(spreads, totals, products, strict=True):
+            spread.total = total if spread.total is None else spread.total + total
+            spread.products = product if spread.products is None else spread.products + product
+            spread.count += rows.shape[1]
+
+
+def _counted(rows: Tensor, edges: list[tuple[float, float]]) -> Tensor:
+    """A histogram for each layer; values beyond the ends count at the ends."""
+    flat = rows.flatten(1)[:, :: max(1, rows[0].numel() // COUNTED)]
+    low, high = torch.tensor(edges, dtype=rows.dtype).T[:, :, None]
+    places = ((flat - low) * (BINS / (high - low))).long().clamp_(0, BINS - 1)
+    places += torch.arange(len(rows))[:, None] * BINS
+    return torch.bincount(places.flatten(), minlength=BINS * len(rows)).view(-1, BINS)
+
+
+def settle(spreads: Iterable[Spread]) -> None:
+    """Variances along the principal directions of every layer, the largest first."""
+    groups: dict[int, list[tuple[Spread, Tensor]]] = {}
+    for spread in spreads:
+        covariance = spread.covariance()
+        if covariance is not None:
+            groups.setdefault(len(covariance), []).append((spread, covariance))
+    for members in groups.values():
+        found = torch.linalg.eigvalsh(torch.stack([matrix for _spread, matrix in members]))
+        for (spread, _matrix), values in zip(members, found.flip(1).clamp_min(0.0), strict=True):
+            spread.eigenvalues = values.numpy()
 
 
 def effective_rank(variances: npt.NDArray[np.float64]) -> int:
@@ -161,7 +239,7 @@ def effective_rank(variances: npt.NDArray[np.float64]) -> int:
     return int(np.searchsorted(np.cumsum(variances), EXPLAINED * total * (1 - 1e-12))) + 1
 
 
-def _sample(values: Tensor, axis: int) -> npt.NDArray[np.float64] | None:
+def _sample(values: Tensor, axis: int, size: Sample) -> Tensor | None:
     """A few positions of every few items and channels, as ``(items, positions, channels)``."""
     if values.ndim < 2 or not values.numel():
         return None
@@ -173,12 +251,11 @@ def _sample(values: Tensor, axis: int) -> npt.NDArray[np.float64] | None:
     else:
         three = values.flatten(2).transpose(1, 2)
     items, positions, channels = three.shape
-    items_step = -(-items // POSITIONS)
+    items_step = -(-items // size.positions)
     kept_items = -(-items // items_step)
-    room = max(1, POSITIONS // kept_items)
-    sample = three[::items_step, :: -(-positions // room), :: -(-channels // CHANNELS)]
-    found: npt.NDArray[np.float64] = sample.detach().cpu().double().numpy()
-    return found if np.isfinite(found).all() else None
+    room = max(1, size.positions // kept_items)
+    sample = three[::items_step, :: -(-positions // room), :: -(-channels // size.channels)]
+    return sample.detach().cpu().double()
 
 
 @dataclass

@@ -45,6 +45,12 @@ def update_norms(
     return found
 
 
+def scales_steps(optimiser: torch.optim.Optimizer) -> bool:
+    """Whether steps are more than the learning rate times the gradient: scaled, or gathered as momentum."""
+    gathered = any("momentum_buffer" in state for state in optimiser.state.values())
+    return gathered or not isinstance(optimiser, torch.optim.SGD)
+
+
 def _step(
     optimiser: torch.optim.Optimizer, group: dict[str, Any], parameter: Tensor, gradient: Tensor
 ) -> float:

@@ -45,6 +45,8 @@ class Rule:
     suggestion: str
 
 
+_LOWER = "Lower the learning rate by a factor of 10 to 1000, or warm it up from zero."
+
 _TABLE = (
     Rule(
         "non_finite",
@@ -154,10 +156,22 @@ _TABLE = (
         "large_step",
         "exploding",
         "step",
+        0.15,
+        "the next step of gradient descent is above 0.15 of its weights, or of the size He's rule would give them",
+        "about 0.001 is healthy (Karpathy's makemore, part 3); the last layer of a network takes up to 0.08 at "
+        "a learning rate of 0.1",
+        _LOWER,
+    ),
+    Rule(
+        "large_scaled_step",
+        "exploding",
+        "step",
         0.5,
-        "the optimiser's next step is above 0.5 of its weights, or of the size He's rule would give them",
-        "about 0.001 is healthy (Karpathy's makemore, part 3); a first step of Adam may be 0.1",
-        "Lower the learning rate by a factor of 10 to 1000, or warm it up from zero.",
+        "the next step of an optimiser that scales or gathers gradients is above 0.5 of its weights, or of the size "
+        "He's rule would give them",
+        "about 0.001 is healthy (Karpathy's makemore, part 3); the first step of Adam moves every weight by the "
+        "learning rate, which for 0.001 and 25000 inputs is 0.27 of the weights",
+        _LOWER,
     ),
 )
 

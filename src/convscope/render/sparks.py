@@ -12,7 +12,7 @@ def spark(line: Sparkline) -> str:
     """The values as blocks of different heights; a dot where there is none.
 
     >>> spark(Sparkline((0, 1, 2, float("nan"), 4)))
-    '▁▃▄·█'
+    '▁▃▅·█'
     """
     return "".join(
         GAP if height is None else LEVELS[round(height * (len(LEVELS) - 1))] for height in line.heights()

@@ -79,17 +79,18 @@ def _enclose_value(value: Exact) -> Interval:
 
 def _enclose_crossing(value: Crossing) -> Interval:
     """The ends halved until they are as near as the precision goes, or the sign between them is not seen."""
-    low, high = value.low, value.high
-    rises = _enclose(value.function(Number(high))).a > 0
-    for _ in range(mpmath.iv.prec):
+    low, high = value.narrowed
+    least = (value.high - value.low) / 2**mpmath.iv.prec
+    while high - low > least:
         middle = (low + high) / 2
         sign = _enclose(value.function(Number(middle)))
-        if sign.a > 0:
-            low, high = (low, middle) if rises else (middle, high)
-        elif sign.b < 0:
-            low, high = (middle, high) if rises else (low, middle)
-        else:
+        if not (sign.a > 0 or sign.b < 0):
             break
+        if (sign.a > 0) == value.rises:
+            high = middle
+        else:
+            low = middle
+    value.narrowed = (low, high)  # the next question goes on from here
     return mpmath.iv.mpf([_enclose_value(low).a, _enclose_value(high).b])
 
 

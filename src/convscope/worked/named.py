@@ -23,6 +23,7 @@ from convscope.core.expression import (
     Sum,
 )
 from convscope.core.number import Exact
+from convscope.errors import UnsupportedError
 from convscope.worked.polynomial import Polynomial
 from convscope.worked.symbolic import Irrational
 
@@ -80,15 +81,17 @@ class Crossing(Irrational):
     """Where a function crosses zero, once, between two ratios.
 
     Attributes:
-        function: from the formula of x to the formula of f(x); its sign differs at both ends.
+        function: from the formula of x to the formula of f(x).
         low, high: the ends.
+        rises: f is below zero at the low end and above it at the high end; else the other way round.
+        narrowed: the ends as near as they have been brought so far.
 
     Args:
         name: how the place is written: ``x₁``.
         key: what tells it from others: the function's name and options.
     """
 
-    __slots__ = ("function", "high", "low", "name")
+    __slots__ = ("function", "high", "low", "name", "narrowed", "rises")
 
     def __init__(
         self,
@@ -97,11 +100,14 @@ class Crossing(Irrational):
         function: Callable[[Expression], Expression],
         low: Fraction,
         high: Fraction,
+        *,
+        rises: bool,
     ) -> None:
         super().__init__((*key, low, high))
         self.name = name
         self.function = function
-        self.low, self.high = low, high
+        self.low, self.high = self.narrowed = low, high
+        self.rises = rises
 
     @property
     def expression(self) -> Expression:
@@ -112,6 +118,9 @@ class Crossing(Irrational):
     def formula(self) -> Expression:
         """It has no closed form; the number itself stands for it."""
         return Number(self)
+
+    def _sympy_(self) -> Any:  # noqa: ANN401 - SymPy's own protocol
+        raise UnsupportedError(f"a number where a function crosses zero has no SymPy form: {self!r}")
 
     def _parts(self) -> tuple[Exact, ...]:
         return ()

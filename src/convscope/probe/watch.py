@@ -1,0 +1,243 @@
+"""`watch`: a training loop looked at every so many steps, at a small share of its time."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+import weakref
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from convscope.errors import InputError, UnsupportedError
+from convscope.importers.torch_parts import Parts
+from convscope.probe.batches import tensors_in
+from convscope.probe.network import Found, plain_model, watched_modules
+from convscope.probe.observer import Gradients, Observer, functions_seen
+from convscope.probe.report import ProbeReport
+from convscope.probe.rows import built_report
+from convscope.probe.statistics import norm
+from convscope.probe.updates import scales_steps
+
+# A sample may cost so much of the time since the last one; the wait is stretched where it cost more.
+SHARE = 0.02
+# A weight's step is measured on so many of its values.
+STEPPED = 2**13
+# Samples kept for the lines over time; where there are more, every second one is let go.
+KEPT = 256
+# Steps whose time is remembered to tell what a sample cost.
+REMEMBERED = 32
+
+Tensor = torch.Tensor
+
+
+def watch(model: torch.nn.Module, optimiser: torch.optim.Optimizer, *, every: int = 100) -> Watch:
+    """Watch a training loop: used as a context around it, it takes a sample every so many steps.
+
+    The first step is sampled, and then every `every` steps or more rarely: a sample that took more than a
+    fiftieth of the time since the last one is waited for longer, so that watching stays below 3 % of the
+    loop. Between samples two hooks count steps; nothing in the model or the optimiser is changed, and the
+    hooks are removed at the end of the block whatever happens.
+
+    Args:
+        model: run by the loop as usual, with gradients enabled.
+        optimiser: its steps are counted, and those of sampled steps measured.
+        every: the least number of steps between samples.
+
+    Returns:
+        The watch; `report()` gives the last sample's rows and verdicts and each layer's gradient over time.
+
+    Raises:
+        UnsupportedError: a compiled model, whose layers do not run in Python.
+        InputError: no optimiser, or `every` below one.
+
+    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    >>> optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> with watch(model, optimiser) as w:
+    ...     for _ in range(3):
+    ...         optimiser.zero_grad()
+    ...         model(torch.ones(2, 4)).mean().backward()
+    ...         _ = optimiser.step()
+    >>> w.report().is_healthy, w.steps
+    (True, (1,))
+    """
+    return Watch(model, optimiser, every)
+
+
+class Watch:
+    """A training loop that is watched; see `watch`."""
+
+    def __init__(self, model: torch.nn.Module, optimiser: torch.optim.Optimizer, every: int) -> None:
+        if not isinstance(optimiser, torch.optim.Optimizer):
+            raise InputError(f"a {type(optimiser).__name__} is no optimiser; give a torch.optim.Optimizer")
+        if every < 1:
+            raise InputError(f"every is {every}; a sample is taken every one or more steps")
+        if plain_model(model) is not model or _is_compiled(model):
+            raise UnsupportedError(
+                "the layers of a compiled model do not run in Python and cannot be watched; "
+                "watch the model before torch.compile, or probe it now and then"
+            )
+        self._model = model
+        self._optimiser = optimiser
+        self._every = every
+        self._handles: list[Any] = []
+        self._step = 0
+        self._next = 1
+        self._sample: _Sample | None = None
+        self._last: Found | None = None
+        self._history: list[tuple[int, dict[str, float]]] = []
+        self._times: list[float] = []
+        self._since = math.nan
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps that were sampled, counted from one."""
+        return tuple(step for step, _norms in self._history)
+
+    def __enter__(self) -> Self:
+        self._since = time.perf_counter()
+        self._handles = [
+            self._model.register_forward_pre_hook(self._before_forward, with_kwargs=True),
+            self._model.register_forward_hook(self._after_forward, always_call=True),
+            self._optimiser.register_step_pre_hook(self._before_step),
+            self._optimiser.register_step_post_hook(self._after_step),
+        ]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        if self._sample is not None:
+            self._sample.stop()
+            self._sample = None
+
+    def report(self) -> ProbeReport:
+        """What the last sample showed, and each layer's gradient over all samples.
+
+        Raises:
+            InputError: no step was sampled yet.
+        """
+        if self._last is None:
+            raise InputError("no step of the optimiser was watched yet; take one inside the block")
+        report = built_report(self._last, type(self._model).__name__)
+        lines = []
+        for row in report.rows:
+            names = [p.name for p in row.parameters]
+            if names:
+                line = tuple(math.hypot(*(norms.get(n, 0.0) for n in names)) for _s, norms in self._history)
+                lines.append((row.name, line))
+        return report.over_time(self.steps, tuple(lines))
+
+    # --- hooks ----------------------------------------------------------------------------------
+
+    def _before_forward(self, _module: torch.nn.Module, args: Any, kwargs: Any) -> None:  # noqa: ANN401
+        is_due = self._step + 1 >= self._next
+        if is_due and self._sample is None and torch.is_grad_enabled():
+            self._sample = _Sample(self._model)
+            self._sample.start([*tensors_in(args), *tensors_in(kwargs)])
+
+    def _after_forward(self, _module: torch.nn.Module, _args: Any, output: Any) -> None:  # noqa: ANN401
+        if self._sample is not None:
+            self._sample.finish_forward(output)
+
+    def _before_step(self, *_: Any) -> None:  # noqa: ANN401
+        if self._sample is not None:
+            self._sample.take_gradients()
+
+    def _after_step(self, *_: Any) -> None:  # noqa: ANN401
+        self._step += 1
+        sample, self._sample = self._sample, None
+        if sample is not None:
+            self._last = sample.finish(self._optimiser)
+            self._history.append(
+                (self._step, {n: g.mean for n, g in self._last.gradients.items() if g.mean is not None})
+            )
+            if len(self._history) > KEPT:
+                self._history = self._history[::2]
+        now = time.perf_counter()
+        taken, self._since = now - self._since, now
+        if sample is None:
+            self._times = [*self._times[-REMEMBERED + 1 :], taken]
+        else:
+            self._next = self._step + self._wait(taken)
+
+    def _wait(self, taken: float) -> int:
+        """Steps until the next sample, from what this one cost beyond an ordinary step."""
+        if not self._times:
+            return self._every
+        ordinary = statistics.median(self._times)
+        cost = max(0.0, taken - ordinary)
+        return max(self._every, math.ceil(cost / (SHARE * ordinary)) if ordinary else 1)
+
+
+class _Sample:
+    """One sampled step, from its forward pass to the optimiser's step."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        parts = Parts.of(model)
+        self.found = Found(Observer(watched_modules(parts)), dict(parts.parameters))
+        self._root = weakref.ref(model)
+        self._attached = self.found.observer.attached()
+        self._mode = functions_seen(self.found.observer)
+        self._is_running = False
+        self._before: dict[str, Tensor] = {}
+
+    def start(self, inputs: list[Tensor]) -> None:
+        self._attached.__enter__()
+        self.found.observer.begin(inputs)
+        self._mode.__enter__()
+        self._is_running = True
+        self.found.batches = 1
+        self.found.items = inputs[0].shape[0] if inputs and inputs[0].ndim else 1
+
+    def finish_forward(self, output: object) -> None:
+        if self._is_running:
+            self.found.observer.end_at(output)
+            self.stop()
+
+    def stop(self) -> None:
+        """The forward pass is over, or was left."""
+        if self._is_running:
+            self._is_running = False
+            self._mode.__exit__(None, None, None)
+            self.found.observer.end()
+            self._attached.__exit__(None, None, None)
+
+    def take_gradients(self) -> None:
+        self.stop()
+        for name, parameter in self.found.parameters.items():
+            if parameter.grad is not None:
+                gradients = self.found.gradients.setdefault(name, Gradients())
+                gradients.add(parameter.grad)
+                gradients.end_batch()
+                self._before[name] = _some(parameter).clone()
+
+    def finish(self, optimiser: torch.optim.Optimizer) -> Found:
+        """Everything that this step showed."""
+        found = self.found
+        found.observer.end_batch()
+        found.optimiser, found.has_scaled_steps = type(optimiser).__name__, scales_steps(optimiser)
+        for name, before in self._before.items():
+            parameter = found.parameters[name]
+            share = parameter.numel() / max(1, before.numel())
+            found.updates[name] = norm(_some(parameter) - before) * math.sqrt(share)
+        found.losses, found.loss_words = [math.nan], "the training's own"
+        return found
+
+
+def _some(parameter: Tensor) -> Tensor:
+    """A few thousand values of a weight, evenly spread."""
+    flat = parameter.detach().reshape(-1)
+    return flat[:: max(1, -(-flat.numel() // STEPPED))]
+
+
+def _is_compiled(model: torch.nn.Module) -> bool:
+    return any(
+        hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
+        for module in model.modules()
+    )
