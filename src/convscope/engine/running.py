@@ -173,9 +173,7 @@ class Crew:
         self._room = max(self._room, size + -size % PAGE)
         while len(self._helpers) < threads - 1:
             self._helpers.append(_Helper(self._board, len(self._helpers) + 1))
-        self._scratch = np.zeros(
-            (len(self._helpers) + 1) * self._room + ALIGNMENT, dtype=np.uint8
-        )
+        self._scratch = np.zeros((len(self._helpers) + 1) * self._room + ALIGNMENT, dtype=np.uint8)
         self._begin = _aligned(self._scratch)
 
 
