@@ -26,12 +26,13 @@ from convscope.engine.execution import empty
 
 QUICK = ("random 3", "random 9", "random 31", "sobel", "gaussian 15", "box 3", "box 31")
 HERE = Path(__file__).parent
-BATCH = 0.004  # seconds of calls that make one sample, so that short ones are measured as in a loop
-PAUSE = 0.002  # seconds before each run: the last one's threads have stopped spinning for more work
+BATCH = 0.012  # seconds of calls that make one sample, so that short ones are measured as in a loop
+PAUSE = 0.006  # seconds before each run: OpenMP's threads look for more work some 4 ms before they sleep
 SLOW = 1.5  # seconds: a contender that takes longer runs once only
 FAR = 5.0  # so many times the fastest at first: a contender that far behind runs once only
-BUDGET = 2.0  # seconds a cell may take after its first round
+BUDGET = 1.4  # seconds a cell may take after its first round
 SKIP_ABOVE = 3e9  # multiply-adds beyond which the slow peers (all but OpenCV) are left out
+LARGE = 4e6  # cells of a picture beyond which they are too: one run of them takes seconds
 
 
 def picture(side: int, dtype: str, channels: int) -> Array:
@@ -65,7 +66,7 @@ def contenders(case: Case, image: Array, out: Array, other: Array) -> dict[str, 
     runs["numpy.copyto float32"] = lambda: np.copyto(other, copied)
     runs.update(opencv(case, image, other))
     work = image.size * case.taps
-    if work <= SKIP_ABOVE:
+    if work <= SKIP_ABOVE and image.size <= LARGE:
         runs.update(scipys(case, image, other))
         runs.update(others(case, image))
     return runs
@@ -209,7 +210,7 @@ def chart(cells: Sequence[dict[str, Any]]) -> str:
 
 
 def joined(kept: Sequence[dict[str, Any]], fresh: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Cells of earlier runs and of this one, in the order of a whole run; measured twice, the later counts."""
+    """Cells of earlier runs and of this one, in the order of a whole run; of two, the later one."""
     names = [case.name for case in cases()]
 
     def place(cell: dict[str, Any]) -> tuple[Any, ...]:
