@@ -26,11 +26,13 @@ from convscope.engine.execution import empty
 
 QUICK = ("random 3", "random 9", "random 31", "sobel", "gaussian 15", "box 3", "box 31")
 HERE = Path(__file__).parent
-BATCH = 0.004  # seconds of calls that make one sample, so that short ones are measured as in a loop
-PAUSE = 0.002  # seconds before each run: the last one's threads have stopped spinning for more work
+BATCH = 0.012  # seconds of calls that make one sample, so that short ones are measured as in a loop
+PAUSE = 0.006  # seconds before each run: OpenMP's threads look for more work some 4 ms before they sleep
 SLOW = 1.5  # seconds: a contender that takes longer runs once only
-BUDGET = 2.0  # seconds a cell may take after its first round
+FAR = 5.0  # so many times the fastest at first: a contender that far behind runs once only
+BUDGET = 1.4  # seconds a cell may take after its first round
 SKIP_ABOVE = 3e9  # multiply-adds beyond which the slow peers (all but OpenCV) are left out
+LARGE = 4e6  # cells of a picture beyond which they are too: one run of them takes seconds
 
 
 def picture(side: int, dtype: str, channels: int) -> Array:
@@ -51,10 +53,10 @@ def seconds(run: Run, calls: int = 1) -> float:
     return (time.perf_counter() - begin) / calls
 
 
-def warmed(run: Run) -> float:
+def warmed(run: Run, limit: float) -> float:
     """A first time; the shortest of three where it is not long: caches are then as in every later run."""
     first = seconds(run)
-    return first if first > SLOW else min(first, seconds(run), seconds(run))
+    return first if first > limit else min(first, seconds(run), seconds(run))
 
 
 def contenders(case: Case, image: Array, out: Array, other: Array) -> dict[str, Run]:
@@ -64,7 +66,7 @@ def contenders(case: Case, image: Array, out: Array, other: Array) -> dict[str, 
     runs["numpy.copyto float32"] = lambda: np.copyto(other, copied)
     runs.update(opencv(case, image, other))
     work = image.size * case.taps
-    if work <= SKIP_ABOVE:
+    if work <= SKIP_ABOVE and image.size <= LARGE:
         runs.update(scipys(case, image, other))
         runs.update(others(case, image))
     return runs
@@ -92,9 +94,13 @@ def measure(case: Case, side: int, dtype: str, channels: int, repeats: int) -> d
     out[...] = other[...] = 0
     runs = contenders(case, image, out, other)
     wrong = checked(runs, case, out, other)
-    first = {name: warmed(run) for name, run in runs.items()}
+    first: dict[str, float] = {}
+    for name, run in runs.items():  # OpenCV comes before the slower ones
+        least = min((first[peer] for peer in first if not peer.startswith("numpy")), default=SLOW)
+        first[name] = warmed(run, min(SLOW, max(FAR * least, 1e-3)))
+    least = min(found for name, found in first.items() if not name.startswith("numpy"))
     ours = first["convscope"]
-    quick = [name for name in runs if first[name] < SLOW]
+    quick = [name for name in runs if first[name] < min(SLOW, max(FAR * least, 1e-3)) or name == "filter2D"]
     times: dict[str, list[float]] = {name: [] if name in quick else [first[name]] for name in runs}
     begin, turn = time.perf_counter(), 0
     while len(times["convscope"]) < repeats and time.perf_counter() - begin < BUDGET:
@@ -203,6 +209,17 @@ def chart(cells: Sequence[dict[str, Any]]) -> str:
     return "".join(parts)
 
 
+def joined(kept: Sequence[dict[str, Any]], fresh: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Cells of earlier runs and of this one, in the order of a whole run; of two, the later one."""
+    names = [case.name for case in cases()]
+
+    def place(cell: dict[str, Any]) -> tuple[Any, ...]:
+        return cell["side"], cell["channels"], -ord(cell["dtype"][0]), names.index(cell["kernel"])
+
+    found = {place(cell): cell for cell in (*kept, *fresh)}
+    return [found[key] for key in sorted(found)]
+
+
 def processor() -> str:
     """The processor's name as the system tells it."""
     try:
@@ -226,6 +243,9 @@ def main() -> None:
     parser.add_argument("--channels", type=int, nargs="+", default=[1, 3])
     parser.add_argument("--kernels", nargs="+", help="only kernels whose name begins so")
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument(
+        "--add", action="store_true", help="keep the cells of the output file that are not measured now"
+    )
     parser.add_argument("-o", "--output", type=Path, default=HERE / "results.json")
     given = parser.parse_args()
     if given.quick:
@@ -237,6 +257,7 @@ def main() -> None:
     calibrate_once()
     execution.PATIENCE = -1.0  # the first call of a type waits for its compiled code: SciPy is a peer here
     cells = []
+    kept = json.loads(given.output.read_text(encoding="utf-8"))["cells"] if given.add else []
     for side in given.sides:
         for channels in given.channels:
             for dtype in given.dtypes:
@@ -248,6 +269,7 @@ def main() -> None:
                     )
                     cells.append(cell)
                     print(table([cell]).splitlines()[-1], file=sys.stderr, flush=True)
+    cells = joined(kept, cells)
     facts = {
         "machine": {"processor": processor(), "system": platform.platform(), **versions()},
         "cells": cells,

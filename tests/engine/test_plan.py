@@ -94,7 +94,10 @@ def test_unknown_options_are_told():
 
 def test_the_machine_is_measured_and_kept():
     machine = calibration.calibrate()
-    assert all(getattr(machine, name) > 0 for name in ("copy", "dense", "taps", "sums", "transform", "cells", "passes"))
+    assert all(
+        getattr(machine, name) > 0
+        for name in ("copy", "dense", "taps", "sums", "transform", "cells", "passes")
+    )
     assert cost.read_machine() == machine
     assert cost.known_machine() == machine
     assert cost.is_measured()

@@ -36,6 +36,18 @@ def test_a_dask_array_gives_the_same_numbers(border, stride):
         assert np.array_equal(lazy.compute(), wanted)
 
 
+@pytest.mark.parametrize("border", ["zero", "wrap", "valid"])
+def test_window_sums_of_a_part_are_those_of_the_whole(border):
+    # Floats, whose sums depend on the order: the groups of rows are counted from the top of the whole.
+    image = np.random.default_rng(4).normal(size=(90, 200)).astype(np.float32)
+    kernel = np.ones((23, 15)) / 345
+    wanted = cs.apply(image, kernel, border=border)
+    assert cs.plan(kernel, image.shape, image.dtype, border=border).method == "box"
+    for chunks in ((90, 200), (17, 50), (31, 64)):
+        lazy = cs.apply(da.from_array(image, chunks=chunks), kernel, border=border)
+        assert np.array_equal(lazy.compute(), wanted)
+
+
 def test_what_a_dask_array_cannot_do_is_told():
     lazy = da.ones((8, 8))
     with pytest.raises(cs.InputError, match="out is for arrays in memory"):

@@ -10,7 +10,7 @@ help with.
 from __future__ import annotations
 
 from convscope.engine.compiling import compiled
-from convscope.engine.memory import add_to_word, call_tiles, read_word, relax, write_word
+from convscope.engine.memory import add_to_word, call_tiles, give_way, read_word, relax, write_word
 
 LINE = 64
 # Places on the board, in bytes.
@@ -19,6 +19,7 @@ FUNCTION, JOB, SRC, DST, SCRATCH, ROOM, ROWS, BAND, SEATS = (4 * LINE + 8 * plac
 BOARD_BYTES = 6 * LINE
 # How often the leader looks whether all have left before it lets other programs run.
 LOOKS = 2000
+YIELD = 16  # looks between two offers of the processor to other threads
 
 
 @compiled
@@ -65,12 +66,21 @@ def lead(
 
 
 @compiled
+def rest(look: int) -> None:
+    """Between two looks. The thread that is waited for may need this very processor."""
+    if look % YIELD == YIELD - 1:
+        give_way()
+    else:
+        relax()
+
+
+@compiled
 def all_left(board: int, looks: int) -> bool:
     """True when no helper is inside, looked at up to so often."""
-    for _ in range(looks):
+    for look in range(looks):
         if read_word(board + INSIDE) == 0:
             return True
-        relax()
+        rest(look)
     return False
 
 
@@ -82,7 +92,7 @@ def serve(board: int, seat: int, seen: int, looks: int) -> int:
         now = read_word(board + SEQUENCE)
         if now == seen:
             idle += 1
-            relax()
+            rest(idle)
             continue
         seen = now
         add_to_word(board + INSIDE, 1)

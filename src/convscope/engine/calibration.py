@@ -32,14 +32,18 @@ def calibrate() -> Machine:
     across = _seconds(DIRECT, row)
     run = Pass(ones, ((0, taps, 1.0),))
     summed = _seconds("terms", _terms(run, run))
-    one = _seconds("terms", _terms(Pass((0.5,)), Pass((0.5,))))
+    few = Pass((0.5, 0.25, 0.5))
+    both = _seconds("terms", _terms(few, few))
     cells = HEIGHT * WIDTH
+    rates = _rate(cells * (taps * taps - 1), dense - single), _rate(cells * (4 * taps - 1), across - single)
+    # What two passes of three taps take beyond their taps; a quarter of a loaded cell at the least.
+    beyond = both - single - cells * (3 / (sum(rates) / 2) + 3 / rates[1])
     machine = Machine(
         copy=_copy_rate(),
-        dense=_rate(cells * (taps * taps - 1), dense - single),
-        taps=_rate(cells * (4 * taps - 1), across - single),
+        dense=rates[0],
+        taps=rates[1],
         sums=_rate(cells * (run.additions_down + run.additions), summed - single),
-        passes=_rate(cells, one - single),
+        passes=_rate(cells, max(beyond, single / 4)),
         transform=_transform_rate(),
         cells=_rate(cells, single),
     )

@@ -12,6 +12,7 @@ import numpy as np
 from numba import carray
 
 from convscope.engine.compiling import compiled
+from convscope.engine.lanes import finish_row, peek
 from convscope.engine.layout import (
     CHANNELS,
     COLUMN_MAP,
@@ -46,7 +47,7 @@ from convscope.engine.layout import (
     WORK_SIZE,
 )
 from convscope.engine.memory import pointer
-from convscope.engine.simd import BLOCK_BYTES, dense_block, fence, finish_row, peek, taps_block
+from convscope.engine.simd import BLOCK_BYTES, dense_block, fence, taps_block
 from convscope.engine.tiles import aligned_shift, load_tile, write_sums
 
 dense_1, dense_2, dense_3, dense_4 = (dense_block(rows) for rows in (1, 2, 3, 4))

@@ -24,7 +24,7 @@ Picture: TypeAlias = npt.NDArray[Any]
 # A call that SciPy serves in less than this does not wait for the compiler.
 PATIENCE = 0.5
 ALIGNMENT = 64
-LARGE = 2**20  # bytes from which a result is worth aligning
+LARGE = 2**16  # bytes from which a result is worth aligning
 MAX_PREPARED = 256
 MAX_CALLS = 256
 NATIVE = frozenset(np.dtype(name) for name in SOURCES)

@@ -80,7 +80,7 @@ def rounded(sums: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArray[
     """Sums in the type of the result: integers rounded half to even and clipped, NaN is 0."""
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
-            return sums.astype(dtype)
+            return sums.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
     clipped = np.clip(
         np.rint(np.nan_to_num(sums, nan=0.0, posinf=np.inf, neginf=-np.inf)), limits.min, limits.max

@@ -81,6 +81,7 @@ class FourierRun:
                     again(begin, end)
                     return
                 out[begin:end, left:right, channel] = finish(sums, out.dtype)
+                del sums  # memory for the next tile
 
     def _tile(
         self, plane: npt.NDArray[Any], begin: int, end: int, left: int, right: int
@@ -94,10 +95,11 @@ class FourierRun:
         tile[: len(rows), : len(columns)] = self.request.value
         inside_y, inside_x = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
         if len(inside_y) and len(inside_x):
-            block = plane[rows[inside_y]][:, columns[inside_x]]
-            tile[np.ix_(inside_y, inside_x)] = block
+            # Both axes at once: no copy is larger than the tile.
+            tile[np.ix_(inside_y, inside_x)] = plane[np.ix_(rows[inside_y], columns[inside_x])]
         with np.errstate(all="ignore"):
             transform = fft.rfft2(tile, overwrite_x=True)
+            del tile  # memory for the next step
             transform *= self.transform
             sums = fft.irfft2(transform, self.tile, overwrite_x=True)
         wanted = sums[: (end - begin - 1) * sy + 1 : sy, : (right - left - 1) * sx + 1 : sx]

@@ -98,8 +98,9 @@ def tile_shape(request: Request, size: int, buffers: int) -> tuple[int, int]:
     channels = request.picture[2]
     best = (float("inf"), 1, 1)
     candidates = [width, 8192, 4096, 2048, 1024, 512, MIN_TILE_WIDTH]
-    # Several bands, or a second thread has nothing to do.
-    share = max(-(-height // BANDS), MAX_ROWS)
+    # Several bands, or a second thread has nothing to do; few of a high kernel: each loads its border again.
+    bands = BANDS if 3 * extent_y * BANDS <= height * sy else 2
+    share = max(-(-height // bands), MAX_ROWS)
     share += -share % MAX_ROWS
     for wide in sorted({min(max(w // channels, 16), width) for w in candidates}, reverse=True):
         row = ((wide - 1) * sx + extent_x) * channels * size

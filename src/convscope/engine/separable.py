@@ -17,6 +17,7 @@ from numba import carray
 from convscope.engine.box import column_runs, row_runs
 from convscope.engine.compiling import compiled
 from convscope.engine.direct import dense_rows, tap_rows
+from convscope.engine.lanes import finish_row, peek
 from convscope.engine.layout import (
     CHANNELS,
     COLUMN_AT,
@@ -63,7 +64,7 @@ from convscope.engine.layout import (
     WORK_SIZE,
 )
 from convscope.engine.memory import pointer
-from convscope.engine.simd import BLOCK_BYTES, fence, finish_row, peek
+from convscope.engine.simd import BLOCK_BYTES, fence
 from convscope.engine.tiles import aligned_shift, load_tile, write_sums
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.engine.compiling import compiled
+from convscope.engine.lanes import convert_row, finish_row, peek, peek_place, poke
 from convscope.engine.layout import (
     CHANNELS,
     MAPPED_ROWS,
@@ -21,7 +22,7 @@ from convscope.engine.layout import (
     STREAM,
     WIDTH,
 )
-from convscope.engine.simd import VECTOR_BYTES, convert_row, finish_row, peek, peek_place, poke
+from convscope.engine.simd import VECTOR_BYTES
 
 
 @compiled
