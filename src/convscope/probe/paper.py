@@ -16,11 +16,11 @@ from convscope.core.number import Exact, parse_number
 from convscope.core.pointwise import Dropout, Identity
 from convscope.core.reading import MatrixLike, matrix
 from convscope.errors import InputError
-from convscope.probe.slopes import SLOPES, Bound, Stretch, slope_at, slope_of
 from convscope.probe.stack import Stack, backward
 from convscope.show import Showable
 from convscope.worked.arithmetic import mapped
 from convscope.worked.named import Named
+from convscope.worked.slopes import SLOPES, Bound, Stretch, slope_at, slope_of
 
 MOST_DEPTH = 1000
 LEAST_THRESHOLD = Fraction(1, 10**100)

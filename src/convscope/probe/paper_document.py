@@ -32,13 +32,13 @@ from convscope.core.number import Exact
 from convscope.core.plot import Axis, Chart, Level, Series
 from convscope.core.pointwise import ReLU
 from convscope.probe.slope_steps import derivative_steps, small_steps
-from convscope.probe.slopes import Stretch, X, pieces_of, slope_at, slope_name
 from convscope.probe.small_numbers import figures, is_written, power_of_ten
 from convscope.worked.arithmetic import mapped
 from convscope.worked.functions import FUNCTIONS
 from convscope.worked.named import Named
 from convscope.worked.pointwise import activated
 from convscope.worked.report import layer_words, step_blocks
+from convscope.worked.slopes import Stretch, X, pieces_of, slope_at, slope_name
 from convscope.worked.views import array_views, matrix_view
 
 if TYPE_CHECKING:

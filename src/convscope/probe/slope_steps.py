@@ -23,8 +23,8 @@ from convscope.core.expression import (
     equation,
 )
 from convscope.core.layer import Layer
-from convscope.probe.slopes import X, piece_words, pieces_of, slope_name, slope_of
 from convscope.worked.functions import FUNCTIONS, exponential
+from convscope.worked.slopes import X, piece_words, pieces_of, slope_name, slope_of
 
 ONE, TWO = as_expression(1), as_expression(2)
 QUARTER, HALF = Number(Fraction(1, 4)), Number(Fraction(1, 2))

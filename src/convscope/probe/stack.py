@@ -33,12 +33,12 @@ from convscope.core.pooling import (
 from convscope.core.reading import MatrixLike
 from convscope.core.structural import BatchNorm, Flatten, Linear, Pad, Upsample
 from convscope.errors import InputError, UnsupportedError
-from convscope.probe.slopes import SLOPES, slope_at, slope_of
 from convscope.probe.small_numbers import figures, is_written
 from convscope.show import Showable
 from convscope.worked.arithmetic import mapped
 from convscope.worked.named import Named
 from convscope.worked.pooling import PoolWork
+from convscope.worked.slopes import SLOPES, slope_at, slope_of
 from convscope.worked.solution import Solution, Stage, solve
 from convscope.worked.symbolic import is_numeric
 from convscope.worked.views import indexed, short_sum

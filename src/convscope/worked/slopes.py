@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from convscope.core import pointwise
@@ -210,7 +211,7 @@ def _exponential_bound(scale: Fraction, above: Fraction) -> Bound:
 # --- functions that dip: SiLU and GELU ------------------------------------------------------------
 
 # To the left of this the slopes of these are below any threshold that may be asked for.
-FAR = Fraction(30)
+FAR = Fraction(300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,17 +232,17 @@ class _Dipping:
         """The tail on the left, and the part round the place where f′ changes its sign."""
         # A ratio next to the peak: no threshold is crossed between the two.
         near = Fraction(round(float(self.peak) * 2**40), 2**40)
-        rising = self._crossing(key, below, -near, near)
+        rising = self._crossing(key, below, -near, near, rises=True)
         if compare(self.most, 1 + below) < 0:
             return (Stretch(None, rising),)
-        tail = self._crossing(key, -below, -FAR, -near)
-        back = self._crossing(key, -below, -near, near)
+        tail = self._crossing(key, -below, -FAR, -near, rises=False)
+        back = self._crossing(key, -below, -near, near, rises=True)
         return Stretch(None, tail), Stretch(back, rising)
 
-    def _crossing(self, key: str, level: Fraction, low: Fraction, high: Fraction) -> Exact:
+    def _crossing(self, key: str, level: Fraction, low: Fraction, high: Fraction, *, rises: bool) -> Exact:
         if level == Fraction(1, 2):  # of x · S(x), at 0
             return ZERO
-        return Crossing(X, (key, level), lambda x: self.slope(x) - Number(level), low, high)
+        return Crossing(X, (key, level), lambda x: self.slope(x) - Number(level), low, high, rises=rises)
 
 
 def silu_slope(_: Layer, x: Expression) -> Expression:
@@ -250,10 +251,16 @@ def silu_slope(_: Layer, x: Expression) -> Expression:
     return (_number(1) + power + x * power) / _squared(_number(1) + power)
 
 
+@cache
 def _silu() -> _Dipping:
     # f″ = σ′(x)(2 − x · tanh(x/2)); where it is zero, σ = (1 + 2/x)/2 and f′ = (x + 2)/4.
     peak = Crossing(
-        X, ("SiLU peak",), lambda x: x * Call("tanh", (x / 2,)) - _number(2), Fraction(2), Fraction(3)
+        X,
+        ("SiLU peak",),
+        lambda x: x * Call("tanh", (x / 2,)) - _number(2),
+        Fraction(2),
+        Fraction(3),
+        rises=True,
     )
     most = Named((Number(peak) + _number(2)) / 4, (Number(peak) + _number(2)) / 4)
     return _Dipping(lambda x: silu_slope(pointwise.SiLU(), x), peak, most)
@@ -291,6 +298,7 @@ def _gelu_curvature(x: Expression) -> Expression:
     return _number(2) * rate + x * (bend - _squared(rate) * Call("tanh", (_gelu_inner(x),)))
 
 
+@cache
 def _gelu(layer: pointwise.GELU) -> _Dipping:
     def slope(x: Expression) -> Expression:
         return gelu_slope(layer, x)
@@ -298,7 +306,7 @@ def _gelu(layer: pointwise.GELU) -> _Dipping:
     if layer.approximate == "none":  # f″ = φ(x)(2 − x²)
         most = (_number(1) + Call("erf", (_number(1),))) / 2 + exponential(_number(-1)) / Root(Symbol("π"))
         return _Dipping(slope, root_of(Fraction(2), 2), Named(most, most))
-    peak = Crossing(X, ("GELU tanh peak",), _gelu_curvature, ONE, Fraction(2))
+    peak = Crossing(X, ("GELU tanh peak",), _gelu_curvature, ONE, Fraction(2), rises=False)
     most = slope(Number(peak))
     return _Dipping(slope, peak, Named(Call("GELU′", (Number(peak),)), most))
 
@@ -312,14 +320,22 @@ def pieces_of(layer: Layer) -> tuple[Piece, ...] | None:
     return None if found is None else found(layer)
 
 
+def piece_words(low: Fraction | None, high: Fraction | None) -> str:
+    """The inside of a piece: ``0 < x < 6``, ``x > 0``; ``x`` where it has no end."""
+    if low is not None and high is not None:
+        return f"{low} < x < {high}".replace("-", "−")
+    if low is None and high is None:
+        return "x"
+    return (f"x > {low}" if low is not None else f"x < {high}").replace("-", "−")
+
+
 def _straight_bound(layer: Layer) -> Bound:
     pieces = pieces_of(layer) or ()
     steepest = max(abs(piece.slope or ZERO) for piece in pieces)
     number = next(place for place, piece in enumerate(pieces) if abs(piece.slope or ZERO) == steepest)
     low = pieces[number - 1].upto if number else None
     high = pieces[number].upto
-    ends = [f"x > {low}" * (low is not None), f"x < {high}" * (high is not None)]
-    return Bound(steepest, None, f"for every {' and '.join(filter(None, ends)) or 'x'}")
+    return Bound(steepest, None, f"for every {piece_words(low, high)}")
 
 
 def _straight_small(layer: Layer, below: Fraction) -> tuple[Stretch, ...]:

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import convscope as cs
-from convscope.probe.slopes import SLOPES, slope_at, slope_name, slope_of
 from convscope.worked.functions import FUNCTIONS
+from convscope.worked.slopes import SLOPES, slope_at, slope_name, slope_of
 
 F = Fraction
 # Every activation with options that bend it, beside PyTorch's own.
