@@ -1,6 +1,6 @@
 """One network of ten convolutions three times: sigmoids, ReLUs, sigmoids with batch normalisation.
 
-    python examples/saturation.py                          # a table, in about a minute
+    python examples/saturation.py                          # a table, in some ten seconds
     python examples/saturation.py --out saturation.html    # a page with the gradient of each layer
     python examples/saturation.py --facts saturation.json  # the figures, which problem 1.3 (3) shows
 
@@ -8,8 +8,8 @@ Everything is seeded: data, weights, order. The data are scikit-learn's digits, 
 pixels, three quarters of them for training; nothing is fetched.
 The extras ``torch`` and ``digits`` are needed.
 
-One thread is used unless ``--threads`` says otherwise. These feature maps are so small that handing part
-of them to a second thread costs more than it saves: two threads can be ten times slower than one.
+One thread is used unless ``--threads`` says otherwise. Feature maps this small are not worth sharing, and
+where another program wants a core too, two threads can be ten times slower than one.
 """
 
 from __future__ import annotations

@@ -165,3 +165,12 @@ def test_what_is_not_worked_is_said(x, layers, of, error, told):
 def test_the_linear_layers_are_linear():
     assert cs.Softmax not in LINEAR
     assert cs.Conv in LINEAR
+
+
+def test_a_chain_of_twenty_layers_is_told_to_its_end():
+    stack = backward(
+        "0.5", [layer for _ in range(20) for layer in (cs.Conv("1.5", bias="0.1"), cs.Sigmoid())]
+    )
+    written = stack.to_text()
+    assert "The largest gradient at the input is 2.05·10⁻¹²" in written
+    assert float(stack.bound) == pytest.approx((1.5 / 4) ** 20)

@@ -27,6 +27,15 @@ class Batch:
     kwargs: Mapping[str, Any]
     target: Any = None
 
+    def replaced(self, other: Callable[[Tensor], Tensor]) -> Batch:
+        """The same batch with other tensors in place of those that stand in it directly."""
+
+        def one(value: Any) -> Any:  # noqa: ANN401 - whatever a model takes
+            return other(value) if isinstance(value, Tensor) else value
+
+        kwargs = {name: one(value) for name, value in self.kwargs.items()}
+        return Batch(tuple(map(one, self.args)), kwargs, one(self.target))
+
     def inputs(self) -> list[Tensor]:
         """The tensors that the model is called with."""
         return [t for value in (*self.args, *self.kwargs.values()) for t in tensors_in(value)]

@@ -20,7 +20,7 @@ from convscope.probe.observer import COMPUTED, Gradients, Observer
 from convscope.probe.report import ProbeReport
 from convscope.probe.rows import built_report
 from convscope.probe.untouched import Contents
-from convscope.probe.updates import scales_steps, update_norms
+from convscope.probe.updates import check_optimiser, scales_steps, update_norms
 
 Tensor = torch.Tensor
 # Batches of data that is given by name.
@@ -108,6 +108,8 @@ def probe(
     batches = [batches] if isinstance(batches, torch.Tensor) else batches
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}; at least one batch is needed")
+    if optimiser is not None:
+        check_optimiser(optimiser)
     if isinstance(batches, str | PathLike):
         batches = named_batches(batches, input_shape, batch_size)
         limit = NAMED_LIMIT if limit is None else limit
@@ -122,7 +124,7 @@ def probe(
         stack.enter_context(found.observer.attached())
         reader = Reader.of(model, targets)
         for position, given in enumerate(islice(_iterated(batches), limit)):
-            batch = reader.read(given, position)
+            batch = _outside_inference(reader.read(given, position))
             _measure(model, batch, loss, found, optimiser if not position else None)
     if not found.batches:
         raise InputError("there are no batches; give at least one")
@@ -134,12 +136,16 @@ def plain_model(model: torch.nn.Module) -> torch.nn.Module:
 
     Raises:
         UnsupportedError: no module, or one that does not run in Python.
+        InputError: a module that was made in inference mode.
     """
     if not isinstance(model, torch.nn.Module):
         raise UnsupportedError(f"a {type(model).__name__} cannot be probed; give a torch.nn.Module")
     inner = getattr(model, "_orig_mod", None)
     if isinstance(inner, torch.nn.Module):
         model = inner
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_inference():
+            raise InputError(f"'{name}' was made in inference mode and has no gradient; make the model outside it")
     for path, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             where = f"'{path}'" if path else "the model"
@@ -232,12 +238,15 @@ def _called(model: torch.nn.Module, batch: Batch) -> object:
 def _reaching_inputs(batch: Batch) -> Batch:
     """The same batch, to whose inputs gradients are followed."""
 
-    def followed(value: object) -> object:
-        is_float = isinstance(value, Tensor) and value.is_floating_point()
-        return value.detach().clone().requires_grad_() if is_float and isinstance(value, Tensor) else value
+    def followed(value: Tensor) -> Tensor:
+        return value.detach().clone().requires_grad_() if value.is_floating_point() else value
 
-    kwargs = {name: followed(value) for name, value in batch.kwargs.items()}
-    return Batch(tuple(map(followed, batch.args)), kwargs, batch.target)
+    return batch.replaced(followed)
+
+
+def _outside_inference(batch: Batch) -> Batch:
+    """The same batch; tensors made in inference mode, which gradients cannot use, are copied."""
+    return batch.replaced(lambda value: value.clone() if value.is_inference() else value)
 
 
 def _say(found: Found, note: str) -> None:

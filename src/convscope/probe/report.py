@@ -50,7 +50,7 @@ class ProbeReport(Showable):
         findings: the faults, each named by the layer that it begins in; what makes the others
             meaningless comes first. Empty where every layer is healthy.
         batches, items: how much was run.
-        loss: its mean, and `loss_words` which it is.
+        loss: its mean, and `loss_words` which it is; None for a watched training.
         optimiser: its class, where one was given.
         idle: layers with parameters that never ran.
         notes: sentences on what could not be measured.
@@ -63,7 +63,7 @@ class ProbeReport(Showable):
     findings: tuple[ProbeFinding, ...]
     batches: int
     items: int
-    loss: float
+    loss: float | None
     loss_words: str
     optimiser: str = ""
     idle: tuple[str, ...] = ()
@@ -220,8 +220,9 @@ def _finding_facts(found: ProbeFinding) -> dict[str, Any]:
 def _measured(report: ProbeReport) -> Text:
     """What was run."""
     count = "One batch" if report.batches == 1 else f"{report.batches:,} batches"
-    told = f"{count}, {_items(report.items)}; mean loss {figure(report.loss)} ({report.loss_words})."
-    if report.steps:
+    if report.loss is not None:
+        told = f"{count}, {_items(report.items)}; mean loss {figure(report.loss)} ({report.loss_words})."
+    else:
         told = f"Watched while training: {ordinal_list(report.steps)}. The figures are those of the last one."
     step = f" Steps are those of {report.optimiser}." if report.optimiser else ""
     return text(told + step)

@@ -168,7 +168,7 @@ def built_report(found: Found, model: str) -> ProbeReport:
         findings=findings,
         batches=found.batches,
         items=found.items,
-        loss=sum(found.losses) / len(found.losses),
+        loss=sum(found.losses) / len(found.losses) if found.losses else None,
         loss_words=found.loss_words,
         optimiser=found.optimiser,
         idle=tuple(idle),

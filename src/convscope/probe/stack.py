@@ -30,7 +30,7 @@ from convscope.core.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
-from convscope.core.reading import MatrixLike
+from convscope.core.reading import MatrixLike, matrix
 from convscope.core.structural import BatchNorm, Flatten, Linear, Pad, Upsample
 from convscope.errors import InputError, UnsupportedError
 from convscope.probe.small_numbers import figures, is_written
@@ -159,13 +159,12 @@ def backward(x: MatrixLike, layers: Sequence[Layer], of: Sequence[int] | None = 
     """
     if len(layers) > MOST_LAYERS:
         raise UnsupportedError(f"a stack of {len(layers)} layers; up to {MOST_LAYERS} are worked on paper")
-    solution = solve(x, *layers)
+    source = matrix(x)
+    _refuse_large(source)
+    solution = solve(source, *layers)
     maps = [solution.inputs[0], *(stage.value for stage in solution.stages)]
-    for array in maps:
-        if array.size > MOST_CELLS:
-            raise UnsupportedError(
-                f"a feature map of {array.size} cells; gradients are worked on paper up to {MOST_CELLS}"
-            )
+    for array in maps[1:]:
+        _refuse_large(array)
     if not all(is_numeric(value) for value in maps[0].table()[0]):
         raise InputError("the input holds letters; a gradient is worked for numbers")
     arriving = _seed(maps[-1].shape, of)
@@ -175,6 +174,13 @@ def backward(x: MatrixLike, layers: Sequence[Layer], of: Sequence[int] | None = 
         steps.append(step)
         arriving = step.gradient
     return Stack(solution, None if of is None else tuple(of), tuple(reversed(steps)))
+
+
+def _refuse_large(array: ExactArray) -> None:
+    if array.size > MOST_CELLS:
+        raise UnsupportedError(
+            f"a feature map of {array.size} cells; gradients are worked on paper up to {MOST_CELLS}"
+        )
 
 
 def _seed(shape: tuple[int, ...], of: Sequence[int] | None) -> ExactArray:

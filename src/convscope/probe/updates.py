@@ -15,6 +15,16 @@ from convscope.probe.statistics import norm
 Tensor = torch.Tensor
 
 
+def check_optimiser(optimiser: object) -> None:
+    """Refuse what is none.
+
+    Raises:
+        InputError: no optimiser of PyTorch.
+    """
+    if not isinstance(optimiser, torch.optim.Optimizer):
+        raise InputError(f"a {type(optimiser).__name__} is no optimiser; give a torch.optim.Optimizer")
+
+
 def update_norms(
     optimiser: torch.optim.Optimizer,
     parameters: Mapping[str, torch.nn.Parameter],
@@ -26,11 +36,9 @@ def update_norms(
     its hooks and the schedulers that wrap it see nothing.
 
     Raises:
-        InputError: no optimiser, or one of another model's parameters.
+        InputError: an optimiser of another model's parameters.
         UnsupportedError: an optimiser that calls the model itself, or cannot step on copies.
     """
-    if not isinstance(optimiser, torch.optim.Optimizer):
-        raise InputError(f"a {type(optimiser).__name__} is no optimiser; give a torch.optim.Optimizer")
     if isinstance(optimiser, torch.optim.LBFGS):
         raise UnsupportedError("LBFGS calls the model within a step: its step cannot be told beforehand")
     names = {id(p): name for name, p in parameters.items()}

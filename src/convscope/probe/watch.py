@@ -19,7 +19,7 @@ from convscope.probe.observer import Gradients, Observer, functions_seen
 from convscope.probe.report import ProbeReport
 from convscope.probe.rows import built_report
 from convscope.probe.statistics import norm
-from convscope.probe.updates import scales_steps
+from convscope.probe.updates import check_optimiser, scales_steps
 
 # A sample may cost so much of the time since the last one; the wait is stretched where it cost more.
 SHARE = 0.02
@@ -70,8 +70,7 @@ class Watch:
     """A training loop that is watched; see `watch`."""
 
     def __init__(self, model: torch.nn.Module, optimiser: torch.optim.Optimizer, every: int) -> None:
-        if not isinstance(optimiser, torch.optim.Optimizer):
-            raise InputError(f"a {type(optimiser).__name__} is no optimiser; give a torch.optim.Optimizer")
+        check_optimiser(optimiser)
         if every < 1:
             raise InputError(f"every is {every}; a sample is taken every one or more steps")
         if plain_model(model) is not model or _is_compiled(model):
@@ -226,7 +225,7 @@ class _Sample:
             parameter = found.parameters[name]
             share = parameter.numel() / max(1, before.numel())
             found.updates[name] = norm(_some(parameter) - before) * math.sqrt(share)
-        found.losses, found.loss_words = [math.nan], "the training's own"
+        found.loss_words = "the training's own"
         return found
 
 

@@ -36,6 +36,9 @@ from convscope.worked.symbolic import Combined, Irrational, known_ratio
 Interval: TypeAlias = Any  # mpmath carries no types
 
 FLOAT_BITS = 53
+# Precisions are asked for in steps of so many bits, so that few questions need an interval of their own.
+BITS_STEP = 64
+MOST_PRECISIONS = 8
 # A value that so many bits do not settle, and that is not proved to lie on the edge, is left undecided.
 LAST_PRECISION = 2**15
 # An end nearer to zero than this is moved to zero or to this, outwards: e^(−10¹⁰) is no number to write down.
@@ -63,18 +66,23 @@ def _enclose_value(value: Exact) -> Interval:
     match value:
         case Fraction():
             return mpmath.iv.mpf(value.numerator) / value.denominator
-        case Crossing():
-            if value.enclosed is None or value.enclosed[0] != mpmath.iv.prec:
-                value.enclosed = (mpmath.iv.prec, _enclose_crossing(value))
-            return value.enclosed[1]
         case Irrational():
-            if value.enclosed is None or value.enclosed[0] != mpmath.iv.prec:
-                value.enclosed = (mpmath.iv.prec, _enclose(value.formula))
-            return value.enclosed[1]
+            return _enclose_once(value)
         case Combined():
             return _enclose_polynomial(value.polynomial)
         case _:
             raise InputError(f"'{value!r}' is a letter; it has no decimal value")
+
+
+def _enclose_once(value: Irrational) -> Interval:
+    """The value's interval, worked out once for each precision: one value stands in a thousand formulas."""
+    if value.enclosed is None or len(value.enclosed) > MOST_PRECISIONS:
+        value.enclosed = {}
+    found = value.enclosed.get(mpmath.iv.prec)
+    if found is None:
+        found = _enclose_crossing(value) if isinstance(value, Crossing) else _enclose(value.formula)
+        value.enclosed[mpmath.iv.prec] = found
+    return found
 
 
 def _enclose_crossing(value: Crossing) -> Interval:
@@ -323,6 +331,10 @@ def _undecided(value: Symbolic, what: str) -> UnsupportedError:
     )
 
 
+def _in_steps(bits: int) -> int:
+    return -(-bits // BITS_STEP) * BITS_STEP
+
+
 def decimal(value: Symbolic, digits: int) -> str:
     """The value with `digits` decimals, correctly rounded, half to even.
 
@@ -334,7 +346,7 @@ def decimal(value: Symbolic, digits: int) -> str:
     """
     check_digits(digits)
     scale = 10**digits
-    bits = int(digits * 3.33) + 64
+    bits = _in_steps(int(digits * 3.33) + 64)
     while bits <= LAST_PRECISION + 4 * digits:
         found = ends(enclose(value, bits))
         if found is not None:
@@ -354,7 +366,7 @@ def nearest_float(value: Symbolic) -> float:
     Raises:
         UnsupportedError: as `decimal` does, for the middle between two floats.
     """
-    bits = FLOAT_BITS + 24
+    bits = _in_steps(FLOAT_BITS + 24)
     while bits <= LAST_PRECISION:
         found = ends(enclose(value, bits))
         if found is not None:

@@ -89,8 +89,8 @@ class Irrational(_Worked):
         key: what the value is; two values with equal keys are equal.
         order: a strictly increasing function and the argument it was applied to: two values of the
             same function compare as their arguments do. None when the function is not increasing.
-        enclosed: the last interval worked out, with its precision; kept because the denominator of
-            a softmax is one value in a thousand formulas.
+        enclosed: the intervals worked out, by their precision; kept because the denominator of a
+            softmax is one value in a thousand formulas.
     """
 
     __slots__ = ("enclosed", "key", "order")
@@ -99,7 +99,7 @@ class Irrational(_Worked):
         super().__init__()
         self.key = key
         self.order = order
-        self.enclosed: tuple[int, Any] | None = None
+        self.enclosed: dict[int, Any] | None = None
 
     @property
     @abstractmethod

@@ -1,0 +1,124 @@
+"""A training loop that is watched: sampled rarely, changed in nothing, and left without hooks."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import convscope as cs  # noqa: E402
+from convscope.errors import InputError, UnsupportedError  # noqa: E402
+from probe import nets  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+DATA = nets.digits_like(1, 8, 16, 3)
+
+
+def trained(model, optimiser, steps, watch=None):
+    for n in range(steps):
+        x, y = DATA[n % 3]
+        optimiser.zero_grad()
+        functional.cross_entropy(model(x), y).backward()
+        optimiser.step()
+    return model
+
+
+def hooks(model, optimiser):
+    kept = [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()]
+    return kept, len(optimiser._optimizer_step_pre_hooks), len(optimiser._optimizer_step_post_hooks)
+
+
+def test_a_watched_training_is_the_same_training():
+    torch.manual_seed(0)
+    first = nets.cnn()
+    second = copy.deepcopy(first)
+    trained(first, torch.optim.Adam(first.parameters()), 12)
+    optimiser = torch.optim.Adam(second.parameters())
+    before = hooks(second, optimiser)
+    with cs.watch(second, optimiser, every=4) as w:
+        trained(second, optimiser, 12)
+    assert hooks(second, optimiser) == before
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert w.steps[0] == 1
+    assert all(later - earlier >= 4 for earlier, later in zip(w.steps, w.steps[1:], strict=False))
+
+
+def test_the_report_has_the_last_sample_and_what_came_before(monkeypatch):
+    monkeypatch.setattr("convscope.probe.watch.SHARE", 1e9)  # samples cost nothing
+    torch.manual_seed(0)
+    model = nets.cnn()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    with cs.watch(model, optimiser, every=3) as w:
+        trained(model, optimiser, 8)
+    assert w.steps == (1, 4, 7)
+    report = w.report()
+    assert report.steps == (1, 4, 7)
+    line = dict(report.history)["0"]
+    assert len(line) == 3
+    assert line[-1] == pytest.approx(report["0"].gradient_norm)
+    # One step of gradient descent is the learning rate times the gradient.
+    assert report["0"].update_ratio == pytest.approx(0.1 * report["0"].gradient_ratio, rel=1e-3)
+    assert "3 samples, from step 1 to step 7" in report.to_text()
+    assert report.facts()["loss"] is None
+
+
+def test_gradients_are_those_that_the_loop_took():
+    torch.manual_seed(0)
+    model = nets.cnn()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    with cs.watch(model, optimiser) as w:
+        trained(model, optimiser, 1)
+    for row in w.report():
+        for p in row.parameters:
+            assert p.gradient_norm == pytest.approx(float(model.get_parameter(p.name).grad.norm()), rel=1e-6)
+
+
+def test_a_fault_that_appears_while_training_is_named():
+    torch.manual_seed(0)
+    model = nets.mlp()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1.0)
+    with cs.watch(model, optimiser) as w:
+        trained(model, optimiser, 1)
+    assert w.report().findings[0].rule.name == "large_scaled_step"
+
+
+def test_validation_is_not_sampled_and_failures_leave_no_hooks():
+    model = nets.cnn()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = hooks(model, optimiser)
+    w = cs.watch(model, optimiser)
+    with w:
+        with torch.no_grad():
+            model(DATA[0][0])
+        with pytest.raises(RuntimeError):
+            model(torch.zeros(2, 3, 8, 8))
+        assert sum(hooks(model, optimiser)[0]) == 2  # the two that count
+    assert hooks(model, optimiser) == before
+    with pytest.raises(ZeroDivisionError), cs.watch(model, optimiser):
+        model(DATA[0][0])
+        raise ZeroDivisionError
+    assert hooks(model, optimiser) == before
+    with pytest.raises(InputError, match=r"^no step of the optimiser was watched yet"):
+        w.report()
+
+
+def test_a_sample_that_costs_much_is_taken_more_rarely():
+    w = cs.watch(nets.cnn(), torch.optim.SGD(nets.cnn().parameters(), lr=0.1), every=10)
+    w._times = [1.0, 1.0, 1.0]
+    assert w._wait(1.0) == 10
+    assert w._wait(1.1) == 10
+    assert w._wait(3.0) == 100  # two steps' time, at a fiftieth of it
+
+
+def test_mistakes():
+    model = nets.cnn()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(InputError, match=r"^a Sequential is no optimiser"):
+        cs.watch(model, model)
+    with pytest.raises(InputError, match=r"^every is 0"):
+        cs.watch(model, optimiser, every=0)
+    with pytest.raises(UnsupportedError, match=r"^the layers of a compiled model do not run in Python"):
+        cs.watch(torch.compile(model, backend="eager"), optimiser)
