@@ -1,8 +1,8 @@
 """The gradient through a stack of layers, exactly and cell by cell: the chain rule as it is worked on paper.
 
-Going back through a layer multiplies by its local factors: an activation's slope at each cell, a linear
-layer's weights. Linear layers of every kind are one case here: their weights are read off by sending
-each unit input through them.
+Going back through a layer multiplies by its local factors: an activation's slope at each cell, the entries of
+a linear layer's matrix, 1 for the winner of a max pool. Unlike `backward`, which adds exact numbers up, each
+gradient here is a number with a name of its own, so that a stack of ten layers stays short to write.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from convscope.core.array import ExactArray, from_cells, from_integers
-from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Derivation, Step
 from convscope.core.document import Document, Formula, text
 from convscope.core.expression import Expression, Negative, Number, Product, Relation, RelationSign
 from convscope.core.layer import Layer
 from convscope.core.number import Exact
 from convscope.core.pooling import (
-    AdaptiveAvgPool,
     AdaptiveMaxPool,
-    AvgPool,
-    GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
 )
 from convscope.core.reading import MatrixLike, matrix
-from convscope.core.structural import BatchNorm, Flatten, Linear, Pad, Upsample
 from convscope.errors import InputError, UnsupportedError
 from convscope.probe.small_numbers import figures, is_written
+from convscope.rewrite.affine import layer_map
+from convscope.rewrite.affine_map import AffineMap
+from convscope.rewrite.backward.layers import routing
 from convscope.show import Showable
 from convscope.worked.arithmetic import mapped
 from convscope.worked.named import Named
@@ -200,14 +200,12 @@ def _step(stage: Stage, before: ExactArray, arriving: ExactArray) -> StackStep:
         ways: _Ways = [[(factor, place)] for place, factor in enumerate(slopes.cells())]
         factor = slope_of(layer).bound(layer).value
     elif isinstance(layer, MAX_POOLS):
-        ways = _winning_ways(stage, before)
+        ways = _ways(routing(_single(stage), 0))
         factor = Fraction(_most_windows(stage))
     else:
-        weights = _linear_ways(stage, before)
-        ways = weights
-        factor = max(
-            (sum((abs(way) for way, _ in reached), Fraction(0)) for reached in weights), default=Fraction(0)
-        )
+        ways = _ways(layer_map(stage.work.layer, _single(stage).x.shape[1:]))
+        sizes = (sum((abs(_ratio(way)) for way, _ in reached), Fraction(0)) for reached in ways)
+        factor = max(sizes, default=Fraction(0))
     values = list(arriving.cells())
     gradient = from_cells(
         [
@@ -219,61 +217,30 @@ def _step(stage: Stage, before: ExactArray, arriving: ExactArray) -> StackStep:
     return StackStep(stage.number, layer, before, stage.value, slopes, gradient, arriving, factor, ways)
 
 
-def _linear_ways(stage: Stage, before: ExactArray) -> list[list[tuple[Fraction, int]]]:
-    """The weights of a linear layer, read off from what it makes of each unit input.
+def _single(stage: Stage) -> Any:  # noqa: ANN401 - the work of the layer's kind
+    """The layer's work on one input.
 
     Raises:
-        UnsupportedError: a layer that is not linear, such as softmax.
+        UnsupportedError: a batch of several.
     """
-    count = before.size
-    work, layout = stage.work, stage.layout
-    shape = layout.normal(before).shape
-    if shape[0] != 1:
+    if stage.work.x.shape[0] != 1:
         raise UnsupportedError("a batch of several inputs; gradients are worked for one input")
-    units = np.zeros((count + 1, count), dtype=np.int64)
-    units[1:] = np.eye(count, dtype=np.int64)
-    batch = from_integers([int(n) for n in units.reshape(-1)], (count + 1, *shape[1:]))
-    if not is_linear(stage.layer):
-        raise UnsupportedError(f"the gradient of {type(stage.layer).__name__} is not worked here")
-    found = type(work)(work.layer, [batch]).value.reshape((count + 1, stage.value.size))
-    values, codes = found.table()
-    base = codes[0]
+    return stage.work
+
+
+def _ways(jacobian: AffineMap) -> _Ways:
+    """For each input cell the output cells that it has a part in, each with its factor."""
+    back = jacobian.transpose
+    starts, places, factors = back.starts.tolist(), back.columns.tolist(), list(back.values.cells())
     return [
-        [
-            (difference, out)
-            for out in np.flatnonzero(codes[place] != base).tolist()
-            if (difference := _ratio(values[codes[place, out]]) - _ratio(values[base[out]]))
-        ]
-        for place in range(1, count + 1)
+        list(zip(factors[first:last], places[first:last], strict=True)) for first, last in pairwise(starts)
     ]
-
-
-def is_linear(layer: Layer) -> bool:
-    """True of a layer whose every output is a weighted sum of its inputs, and a constant."""
-    return isinstance(layer, LINEAR)
-
-
-LINEAR: tuple[type[Layer], ...] = (
-    Conv, ConvTranspose, AvgPool, AdaptiveAvgPool, GlobalAvgPool, Flatten, Linear, BatchNorm, Upsample, Pad,
-)  # fmt: skip
 
 
 def _ratio(value: Exact) -> Fraction:
     if not isinstance(value, Fraction):
         raise UnsupportedError("a layer whose weights are no ratios; give weights as numbers")
     return value
-
-
-def _winning_ways(stage: Stage, before: ExactArray) -> _Ways:
-    """Each output of a max pool hands its gradient to its winner; of several, to the first."""
-    work = stage.work
-    assert isinstance(work, PoolWork)  # noqa: S101 - the works of the pools above; tells the type checker
-    inner = work.x.shape
-    places: list[list[tuple[Exact, int]]] = [[] for _ in range(before.size)]
-    for out, index in enumerate(np.ndindex(*work.value.shape)):
-        winner = (*index[:2], *min(work.winners(index)))
-        places[int(np.ravel_multi_index(winner, inner))].append((Fraction(1), out))
-    return places
 
 
 def _most_windows(stage: Stage) -> int:

@@ -20,7 +20,7 @@ from convscope.errors import InputError
 from convscope.rewrite.affine import layer_map
 from convscope.rewrite.affine_map import AffineMap, from_entries, zeros
 from convscope.rewrite.backward.gradient import Gradient, MappedGradient, by_plane, summed_steps, total
-from convscope.worked.arithmetic import Numbers, add, bilinear, concatenate, mapped, multiply, ordered
+from convscope.worked.arithmetic import add, bilinear, concatenate, mapped, multiply, ordered
 from convscope.worked.pointwise import PReLUWork, SoftmaxWork, sign
 from convscope.worked.pooling import PoolWork
 from convscope.worked.slopes import slope_at, slope_name
@@ -110,27 +110,30 @@ def _normalised(centre: Any, inverse: Any, value: Exact) -> Exact:  # noqa: ANN4
     return lower((lift(value) - centre) * inverse)
 
 
+def routing(work: PoolWork[Any], item: int) -> AffineMap:
+    """A max pool on one input as the linear map that it is there: each output cell is its winner's value.
+
+    The winner is the first of the largest cells of the window, row by row.
+    """
+    into, out = work.x.shape[1:], work.value.shape[1:]
+    ranks = ordered(work.x)[0][item]
+    columns = []
+    for channel, *position in np.ndindex(*out):
+        ranges = work.region(tuple(position))
+        region = ranks[(channel, *np.ix_(*ranges))]
+        place = np.unravel_index(int(np.argmax(region)), region.shape)
+        winner = (channel, *(r[int(i)] for r, i in zip(ranges, place, strict=True)))
+        columns.append(int(np.ravel_multi_index(winner, into)))
+    ones = RationalArray(np.ones(len(columns), dtype=np.int64))
+    return from_entries(into, out, np.arange(len(columns)), np.array(columns, np.int64), ones, zeros(out))
+
+
 class MaxGradient(MappedGradient[PoolWork[Any]]):
     """Max pooling: the gradient goes to the cell that won, and to no other."""
 
-    @cached_property
-    def _ranks(self) -> Numbers:
-        return ordered(self.work.x)[0]
-
-    def winner(self, index: Index) -> Index:
-        """Where in the input the gradient of one output cell goes: the first of the largest, row by row."""
-        ranges = self.work.region(index[2:])
-        region = self._ranks[(index[0], index[1], *np.ix_(*ranges))]
-        place = np.unravel_index(int(np.argmax(region)), region.shape)
-        return (index[1], *(r[int(i)] for r, i in zip(ranges, place, strict=True)))
-
     def jacobian(self, item: int) -> AffineMap:
         """A single 1 in each row: at the winner."""
-        into, out = self.work.x.shape[1:], self.output.shape[1:]
-        winners = [self.winner((item, *index)) for index in np.ndindex(*out)]
-        columns = np.array([np.ravel_multi_index(winner, into) for winner in winners], dtype=np.int64)
-        ones = RationalArray(np.ones(len(columns), dtype=np.int64))
-        return from_entries(into, out, np.arange(len(columns)), columns, ones, zeros(out))
+        return routing(self.work, item)
 
     def rule(self) -> Text:
         """Routing."""
