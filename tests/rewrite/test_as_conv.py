@@ -170,6 +170,8 @@ def test_channels_can_be_told():
         (cs.Linear(out_features=2), None, InputError, "Linear: it has no weights"),
         (cs.ConvTranspose("1", padding=1), None, UnsupportedError, "ConvTranspose: padding=(1, 1) cuts off"),
         ((), None, InputError, "as_conv needs a layer"),
+        (cs.AvgPool(10**5), None, ShapeError, "weights of shape 100000×100000 have 10,000,000,000 cells"),
+        (cs.Upsample(scale_factor=10**6), None, ShapeError, "weights of shape 1000000×1000000 have"),
     ],
 )
 def test_what_is_no_convolution_is_refused(layers, shape, error, told):

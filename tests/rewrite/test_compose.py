@@ -147,6 +147,14 @@ def test_wide_layers_get_a_bound(monkeypatch):
         ),
         ((cs.Conv("1"), cs.Conv(np.ones((1, 1, 3)))), None, ShapeError, "Conv: it was built for 1 spatial"),
         ((cs.Conv("1"), cs.Conv("1 1", stride=2, padding="same")), None, InputError, "layer 2: give input_s"),
+        (
+            (cs.Conv("1 2", stride=10**9), cs.Conv("1 2; 3 4")),
+            None,
+            ShapeError,
+            "weights of shape 1×1×2×1000000002",
+        ),
+        ((cs.Conv(np.ones((1, 1, 400, 400))),) * 2, None, UnsupportedError, "kernels of 400×400 and 400×400"),
+        ((cs.Conv("1", padding=10**8),) * 2, None, ShapeError, "an input that shows the whole border"),
         ((cs.Conv(kernel_size=3, out_channels=1), cs.Conv("1")), None, InputError, "Conv: it has no weights"),
     ],
 )

@@ -233,6 +233,28 @@ def test_letters_stay_letters():
     assert found.input == cs.matrix("0 1")
 
 
+def test_deep_stacks_are_one_window():
+    binomial = np.array([1, 8, 28, 56, 70, 56, 28, 8, 1])
+    stack = [cs.Conv("1 2 1; 2 4 2; 1 2 1")] * 4
+    assert cs.equivalent(stack, cs.Conv(np.outer(binomial, binomial)))
+    strided = [cs.Conv("1 2 3", stride=2), cs.Conv("1 1", dilation=2), cs.Conv("1 0 1", stride=3)]
+    whole = np.zeros(25, dtype=int)
+    for offset in (0, 4):
+        for last in (0, 2):
+            whole[offset + 2 * last : offset + 2 * last + 3] += [1, 2, 3]
+    found = cs.equivalent(strided, cs.Conv([whole[:11].tolist()], stride=6))
+    # The strides are of both axes, the windows of one.
+    assert isinstance(found, cs.Proof)
+    changed = whole[:11].copy()
+    changed[5] += 1
+    assert cs.equivalent(strided, cs.Conv([changed.tolist()], stride=6)).where == "everywhere"
+
+
+def test_open_lengths_begin_where_both_take_them():
+    row = cs.Conv.uniform((1, 26))
+    assert cs.equivalent([row, cs.GlobalAvgPool()], [row, cs.AdaptiveAvgPool(1)])
+
+
 def test_windows_that_depend_on_the_size_need_a_shape():
     found = cs.equivalent(cs.Upsample(size=4), cs.Upsample(size=(4, 4), mode="nearest"))
     assert isinstance(found, cs.Proof)

@@ -120,6 +120,8 @@ def test_what_would_not_fit_is_refused():
         as_matrix(cs.Conv(np.ones((64, 64, 3, 3)), padding=1), (64, 224, 224))
     with pytest.raises(UnsupportedError, match=r"^MaxPool is not an affine map"):
         as_matrix(cs.MaxPool(2), (4, 4))
+    with pytest.raises(InputError, match=r"^as_matrix needs a layer"):
+        as_matrix((), (4, 4))
     with pytest.raises(ShapeError, match=r"^the map takes an input of shape \(1, 128, 128\)"):
         large.apply("1 2; 3 4")
 

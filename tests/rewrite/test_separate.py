@@ -94,6 +94,11 @@ def test_fewer_terms_are_the_nearest_with_their_error():
     assert separate(weights, terms=9).is_exact
 
 
+def test_very_large_numbers_have_an_error_too():
+    found = separate([[1e300, 1e-300], [1, 2]], terms=1)
+    assert found.error == pytest.approx(2)
+
+
 def test_the_passes_do_what_the_kernel_does():
     mean = separate(cs.Conv.uniform(4))
     assert [layer.kernel.shape for layer in mean.layers] == [(4, 1), (1, 4)]

@@ -57,6 +57,7 @@ WORDS: list[tuple[Layer, str]] = [
     (Pad(1, "reflect"), "padding 1, padding mode reflect"),
     (Pad(((0, 1),)), "padding (0,1)"),
     (Concat(), "concatenation"),
+    (Pad(0), "padding 0"),
     (Concat(2), "concatenation along dim 2"),
     (Flatten(), "flatten"),
     (Flatten(2, 3), "flatten dims 2 to 3"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.core.array import ExactArray, RationalArray, from_cells
+from convscope.core.array import ExactArray, from_cells
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Step
 from convscope.core.document import Block, text
@@ -22,7 +22,7 @@ from convscope.errors import InputError, UnsupportedError
 from convscope.rewrite.affine import Chain, as_chain, channel_scales, inner_shape, layer_map
 from convscope.rewrite.affine_map import Index, told_shape
 from convscope.rewrite.border import Border, border_between, sample_lengths
-from convscope.rewrite.conv_parts import Draft, Place, conv_of, depthwise, unit
+from convscope.rewrite.conv_parts import Draft, Place, conv_of, depthwise, ones, unit
 from convscope.rewrite.conv_stamps import transposed, upsampling
 from convscope.rewrite.rewritten import Rewritten, chain_words
 from convscope.rules.shape import output_shape
@@ -173,7 +173,7 @@ def _counts_alike(pool: AvgPool) -> bool:
 
 def _avg_pool(layer: AvgPool, place: Place) -> Draft:
     count = layer.divisor_override or math.prod(layer.kernel_size)
-    taps = RationalArray(np.ones(layer.kernel_size, dtype=np.int64), count)
+    taps = ones(layer.kernel_size, count)
     padding: Any = layer.padding
     if layer.ceil_mode:
         padding = _reached(layer, place)

@@ -118,14 +118,7 @@ class AxisMap:
         first = 0 if self.ones_at is None else self.ones_at
         for step in self.steps[:first]:
             n = step.size(n)
-        total: Entries | None = None
-        for step in self.steps[first:]:
-            found = step.entries(n)
-            n = step.size(n)
-            total = found if total is None else _product(found, total)
-        if total is None:
-            every = np.arange(n, dtype=np.int64)
-            total = Entries(every, every, np.ones(n, dtype=np.int64), 1)
+        total = _chained(self.steps[first:], n)
         return total if self.ones_at is None else _row_sums(total)
 
     def locality(self) -> Locality | None:
@@ -140,6 +133,10 @@ class AxisMap:
 
     def after(self, first: AxisMap) -> AxisMap:
         """Both in order; where the first is a vector, the vector that this one makes of it."""
+        if first.ones_at is None and len(first.steps) == len(self.steps) == 1:
+            joined = _one_window(first.steps[0], self.steps[0])
+            if joined is not None:
+                return AxisMap((joined,))
         return AxisMap(first.steps + self.steps, first.ones_at)
 
     def of_ones(self, before: tuple[AxisStep, ...] = ()) -> AxisMap:
@@ -155,6 +152,37 @@ def _entries(step: AxisStep, n: int) -> Entries:
     """The taps of a layer meet again in every product of a chain, so that each is made once."""
     found: Entries = _ENTRIES[type(step.layer)](step.layer, step.tap, n)
     return found
+
+
+@lru_cache(maxsize=2**14)
+def _chained(steps: tuple[AxisStep, ...], n: int) -> Entries:
+    """The matrix of steps in order; chains that begin alike share what they begin with."""
+    if not steps:
+        every = np.arange(n, dtype=np.int64)
+        return Entries(every, every, np.ones(n, dtype=np.int64), 1)
+    before = steps[:-1]
+    last = steps[-1].entries(AxisMap(before).size(n))
+    return _product(last, _chained(before, n)) if before else last
+
+
+def _one_window(first: AxisStep, second: AxisStep) -> AxisStep | None:
+    """Two taps of windows without padding as one tap of a longer window; None for other steps.
+
+    A window of K cells and stride s, then one of K' and s': together K + (K' − 1)·s cells and stride s·s'.
+    """
+    one, other = first.layer, second.layer
+    if not (isinstance(one, Conv) and isinstance(other, Conv)) or first.tap is None or second.tap is None:
+        return None
+    if one.padding != ((0, 0),) or other.padding != ((0, 0),):
+        return None
+    stride = one.stride[0]
+    extents = [window_extent(layer.kernel_size[0], layer.dilation[0]) for layer in (one, other)]
+    joined = Conv(
+        kernel_size=(extents[0] + (extents[1] - 1) * stride,),
+        out_channels=1,
+        stride=(stride * other.stride[0],),
+    )
+    return AxisStep(joined, first.tap * one.dilation[0] + second.tap * other.dilation[0] * stride)
 
 
 @lru_cache(maxsize=2**14)

@@ -114,11 +114,6 @@ def _distinct(columns: Places) -> tuple[Places, Places]:
     return rank[code], first[order]
 
 
-def accepted_lengths(maps: Sequence[AxisMap], lengths: Sequence[int]) -> list[int]:
-    """The lengths that every one of these maps takes."""
-    return [length for length in lengths if all(output_length(one, length) is not None for one in maps)]
-
-
 def output_length(axis_map: AxisMap, length: int) -> int | None:
     """The output's length; None for one that is not taken."""
     try:

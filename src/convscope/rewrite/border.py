@@ -165,4 +165,4 @@ def _sample_length(windows: Sequence[tuple[int, int, int, int]]) -> int:
                 break
         else:
             return needed
-        length += 1
+        length += 1 + length // 4

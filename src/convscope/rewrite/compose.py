@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convscope.core.array import ExactArray
+from convscope.core.array import MAX_CELLS, ExactArray
 from convscope.core.convolution import Conv
 from convscope.core.derivation import Step
 from convscope.core.document import Block, Finding, MatrixRow, text
@@ -19,7 +19,7 @@ from convscope.rewrite.affine import Chain, affine_map, as_chain, inner_shape
 from convscope.rewrite.affine_map import Index, nonzero, told_shape, zeros
 from convscope.rewrite.as_conv import AS_CONV, as_conv
 from convscope.rewrite.border import Border, border_between, border_of, sample_lengths
-from convscope.rewrite.conv_parts import conv_of
+from convscope.rewrite.conv_parts import conv_of, refuse_wide
 from convscope.rewrite.flip import correlation
 from convscope.rewrite.rewritten import Rewritten, chain_words
 from convscope.rules.shape import output_shape
@@ -30,6 +30,8 @@ from convscope.worked.views import array_views, matrix_view
 
 # So many products of entries take about a second; beyond, the border is bounded by where windows reach.
 MOST_BORDER_PRODUCTS = 2**26
+# Products of weights: some ten seconds' worth.
+MOST_PRODUCTS = 2**33
 
 
 def compose(*layers: Chain, input_shape: Sequence[int] | None = None) -> Rewritten:
@@ -214,7 +216,13 @@ def _weights(first: Conv, second: Conv, groups: int, step: Index, dilation: Inde
             parts.append(stamp(rows, v[group * middle : (group + 1) * middle], 1, jumps, spreads, full))
         return np.concatenate(parts)
 
+    refuse_wide((outer.shape[0], inner.shape[1], *full))
     products = outer.size * inner.shape[1] * math.prod(inner.shape[2:])
+    if products > MOST_PRODUCTS:
+        raise UnsupportedError(
+            f"kernels of {told_shape(first.kernel_size)} and {told_shape(second.kernel_size)} taps take "
+            f"{products:,} products to compose, which is too many; up to {MOST_PRODUCTS:,} are worked"
+        )
     terms = middle * min(math.prod(inner.shape[2:]), math.prod(outer.shape[2:]))
     return bilinear(outer, inner, stamped, terms=terms, products=products)
 
@@ -296,6 +304,11 @@ def _border(
         told = "Nothing is padded between them, so the one and the many are the same for every input."
         return None, Step((), (Finding("right", text(told)),))
     found = shape or (convs[0].in_channels or 1, *sample_lengths(convs, len(one.kernel_size)))
+    if math.prod(found) > MAX_CELLS:
+        raise ShapeError(
+            f"an input that shows the whole border would have {told_shape(found)} cells, which is too many; "
+            "use less padding, or give input_shape"
+        )
     if _products(convs, found) > MOST_BORDER_PRODUCTS:
         border = border_of(_reached(convs, found), found, is_bound=True)
     else:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from convscope.core.array import ExactArray, RationalArray
+from convscope.core.array import MAX_CELLS, ExactArray, RationalArray
 from convscope.core.convolution import Conv, ConvTranspose
 from convscope.core.derivation import Step
 from convscope.core.kernel import Kernel
 from convscope.core.layer import Layer
-from convscope.errors import InputError
-from convscope.rewrite.affine_map import Index
+from convscope.errors import InputError, ShapeError
+from convscope.rewrite.affine_map import Index, told_shape
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,28 @@ def conv_of(weight: ExactArray, name: str = "", **options: Any) -> Conv:  # noqa
 
 def depthwise(taps: ExactArray, channels: int) -> ExactArray:
     """The taps once for each channel: weights ``(channels, 1, *taps)``."""
+    refuse_wide((channels, 1, *taps.shape))
     return taps.rearranged(lambda cells: np.broadcast_to(cells, (channels, 1, *cells.shape)))
+
+
+def ones(size: Index, divisor: int = 1) -> RationalArray:
+    """Equal taps, each one part of `divisor`."""
+    refuse_wide(size)
+    return RationalArray(np.ones(size, dtype=np.int64), divisor)
+
+
+def refuse_wide(shape: Index) -> None:
+    """Refuse weights of more cells than memory is asked for.
+
+    Raises:
+        ShapeError: with their shape and number.
+    """
+    cells = math.prod(shape)
+    if cells > MAX_CELLS:
+        raise ShapeError(
+            f"weights of shape {told_shape(shape)} have {cells:,} cells, which is too many; up to "
+            f"{MAX_CELLS:,} are worked"
+        )
 
 
 def unit(rank: int) -> ExactArray:

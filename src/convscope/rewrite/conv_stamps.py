@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.core.array import ExactArray, RationalArray, from_cells
+from convscope.core.array import ExactArray, from_cells
 from convscope.core.convolution import ConvTranspose
 from convscope.core.derivation import Step
 from convscope.core.document import text
@@ -17,7 +17,7 @@ from convscope.core.layer import Layer
 from convscope.core.structural import Pad, Upsample
 from convscope.errors import UnsupportedError
 from convscope.rewrite.affine_map import Index, told_shape
-from convscope.rewrite.conv_parts import Draft, Place, conv_of, stamps, unit
+from convscope.rewrite.conv_parts import Draft, Place, conv_of, ones, refuse_wide, stamps, unit
 from convscope.worked.convolution import weights_of
 from convscope.worked.views import array_views
 
@@ -26,7 +26,7 @@ def upsampling(layer: Upsample, place: Place) -> Draft:
     """Upsampling as stamps: of ones, or of a triangle."""
     factors = _whole_factors(layer, place)
     if layer.mode == "nearest":
-        taps: ExactArray = RationalArray(np.ones(factors, dtype=np.int64))
+        taps = ones(factors)
         told = text(
             f"Each cell is copied onto {told_shape(factors)} cells: it stamps a kernel of ones, and the "
             "stamps stand side by side."
@@ -42,6 +42,7 @@ def upsampling(layer: Upsample, place: Place) -> Draft:
 
 def _linear_upsample(factors: Index, place: Place) -> Draft:
     """Linear interpolation: stamps of a triangle, the border cell repeated so that it has a neighbour."""
+    refuse_wide(tuple(2 * factor for factor in factors))
     lines = [_triangle(factor) for factor in factors]
     taps = from_cells(
         [math.prod(cells, start=Fraction(1)) for cells in itertools.product(*lines)], tuple(map(len, lines))

@@ -19,7 +19,7 @@ from convscope.core.array import ExactArray, RationalArray
 from convscope.errors import ShapeError, UnsupportedError
 from convscope.rewrite.affine_map import unlike
 from convscope.rewrite.axis_steps import AxisMap
-from convscope.rewrite.axis_table import AxisTable, axis_table, output_length
+from convscope.rewrite.axis_table import MAX_LENGTHS, AxisTable, axis_table, output_length
 from convscope.rewrite.shift_invariant import Locality, lengths_that_decide, together
 from convscope.rewrite.tensor_form import MAX_WEIGHTS, TensorForm, Term
 from convscope.worked.arithmetic import add, bilinear
@@ -144,7 +144,7 @@ def _axis_lengths(a: TensorForm, b: TensorForm, axis: int, given: int | None) ->
         unequal = (given, first, second) if first != second else None
         return AxisLengths((given,), (first,), _bound(a, b, axis), unlike=unequal)
     bound = _bound(a, b, axis)
-    looked = range(1, OPEN_LENGTHS + 1) if bound is None else lengths_that_decide(bound)
+    looked = _open_lengths(sizes) if bound is None else lengths_that_decide(bound)
     lengths: list[int] = []
     outputs: list[int] = []
     only_one: list[int] = []
@@ -160,6 +160,14 @@ def _axis_lengths(a: TensorForm, b: TensorForm, axis: int, given: int | None) ->
     if bound is None and (far := _growing_apart(*sizes)) is not None:
         return AxisLengths((*lengths, far[0]), (*outputs, far[1]), None, unlike=far)
     return AxisLengths(tuple(lengths), tuple(outputs), bound, tuple(only_one))
+
+
+def _open_lengths(sizes: tuple[AxisMap, AxisMap]) -> range:
+    """The first lengths that both take, where no bound is known."""
+    for length in range(1, MAX_LENGTHS):
+        if all(output_length(one, length) is not None for one in sizes):
+            return range(1, length + OPEN_LENGTHS)
+    return range(0)
 
 
 def _bound(a: TensorForm, b: TensorForm, axis: int) -> Locality | None:

@@ -28,7 +28,7 @@ from convscope.core.document import (
 from convscope.core.layer import Layer
 from convscope.core.reading import MatrixLike, matrix
 from convscope.core.windowed import window_extent
-from convscope.errors import ShapeError
+from convscope.errors import InputError, ShapeError
 from convscope.rewrite.affine import Chain, affine_map, as_chain
 from convscope.rewrite.affine_map import (
     ENTRY_BYTES,
@@ -412,4 +412,6 @@ def as_matrix(layer: Chain, input_shape: Sequence[int]) -> LayerMatrix:
     array([1., 2., 0., 3., 4., 0., 0., 0., 0.])
     """
     chain = as_chain(layer)
+    if not chain:
+        raise InputError("as_matrix needs a layer, such as Conv(kernel)")
     return LayerMatrix(chain, affine_map(chain, input_shape))

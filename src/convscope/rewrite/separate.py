@@ -357,7 +357,10 @@ def _exactly(factor: Any) -> RationalArray:  # noqa: ANN401 - a float64 array
 
 
 def _norm(array: ExactArray) -> float:
-    return float(np.linalg.norm(array.to_float()))
+    # Divided by the largest first: squares of very large numbers are no floats.
+    cells = array.to_float()
+    largest = float(np.abs(cells).max(initial=0.0))
+    return largest * float(np.linalg.norm(cells / largest)) if largest else 0.0
 
 
 # --- passes -----------------------------------------------------------------------------------

@@ -44,6 +44,26 @@ class Term:
     weight: ExactArray
     maps: Maps
 
+    def merged(self, lead: int) -> Term:
+        """The same with each map once; `lead` is the number of channel axes."""
+        weight, maps = self.weight, []
+        for axis in self.maps:
+            distinct = {one: place for place, one in enumerate(dict.fromkeys(axis))}
+            maps.append(tuple(distinct))
+            chosen = np.zeros((len(axis), len(distinct)), dtype=np.int64)
+            chosen[np.arange(len(axis)), [distinct[one] for one in axis]] = 1
+            if len(distinct) == len(axis):
+                weight = weight.rearranged(lambda cells: np.moveaxis(cells, lead, -1))
+                continue
+            weight = bilinear(
+                weight,
+                RationalArray(chosen),
+                lambda numbers, columns: np.tensordot(numbers, columns, axes=([lead], [0])),
+                terms=len(axis),
+                products=weight.size * len(distinct),
+            )
+        return Term(weight, tuple(maps))
+
 
 @dataclass(frozen=True, eq=False)
 class TensorForm:
@@ -78,7 +98,7 @@ class TensorForm:
         if found is None:
             return self
         passed = tuple(
-            (*steps, first[0]) if first else steps
+            AxisMap(first[:1]).after(AxisMap(steps)).steps if first else steps
             for steps, first in zip(self.passed, found.steps, strict=True)
         )
         maps = tuple(tuple(AxisMap((step,)) for step in axis) or (AxisMap(()),) for axis in found.steps)
@@ -156,7 +176,7 @@ def _applied(weight: ExactArray, maps: Maps, inner: Term, *, channel_axes: int) 
         tuple(outer.after(first) for outer in outer_axis for first in inner_axis)
         for outer_axis, inner_axis in zip(maps, inner.maps, strict=True)
     )
-    return Term(found, joined)
+    return Term(found, joined).merged(kept)
 
 
 def start(channels: int, rank: int) -> TensorForm:

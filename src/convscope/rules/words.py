@@ -116,7 +116,7 @@ def _upsample(layer: Upsample) -> Iterator[str]:
 
 
 def _pad(layer: Pad) -> Iterator[str]:
-    yield from (part.removeprefix("padding ") for part in _padding(layer.padding))
+    yield from [part.removeprefix("padding ") for part in _padding(layer.padding)] or ["0"]
     yield from _fill(layer)
 
 
