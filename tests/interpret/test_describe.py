@@ -126,13 +126,17 @@ def test_lines_of_sixteen_equal_taps_blur():
         ),
         (
             "0 -1 0; -1 6 -1; 0 -1 0",
-            "Sharpens: each pixel is moved away from the mean of its neighbours; "
-            "flat areas are multiplied by 2.",
+            (
+                "Sharpens: each pixel is moved away from the mean of its neighbours; "
+                "flat areas are multiplied by 2."
+            ),
         ),
         (
             "1 2 1",
-            "Gaussian blur to the side: a mean that counts the middle most, σ about 0.85 pixels. "
-            "The level is multiplied by 4.",
+            (
+                "Gaussian blur to the side: a mean that counts the middle most, σ about 0.85 pixels. "
+                "The level is multiplied by 4."
+            ),
         ),
     ],
 )
