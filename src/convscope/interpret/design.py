@@ -131,7 +131,8 @@ def design(
     title = f"{name}, {words}" if words else name
     doubts = []
     # Where the width is left to us, a narrower or wider one may show what the usual one does not.
-    widths = WIDTHS if "sigma" in options and options["sigma"] is None else (1.0,)
+    is_free = wish.coarse or ("sigma" in options and options["sigma"] is None)
+    widths = WIDTHS if is_free else (1.0,)
     for width in widths:
         taps = wish.build(length, {**options, "width": width})
         kernel, doubt = _confirmed(wish, Kernel(taps, title, "made to order"), options)
@@ -339,7 +340,9 @@ def _blur(size: int, options: Options) -> RationalArray:
 
 
 def _motion(size: int, options: Options) -> RationalArray:
-    return families.streak(size, options["angle"])
+    if options["width"] == 1:
+        return families.streak(size, options["angle"])
+    return families.soft_streak(size, options["angle"], SOFT * options["width"])
 
 
 def _sharpen(size: int, options: Options) -> RationalArray:
@@ -397,6 +400,8 @@ def _shift(size: int, options: Options) -> RationalArray:
 
 # A relief shows what is fine in a picture, however large the kernel.
 RELIEF = 0.85
+# Where a line as thin as pixels allow does not show its direction, one as soft as this does.
+SOFT = 0.75
 SIGMA = {"sigma": None}
 WISHES: Mapping[str, Wish] = MappingProxyType(
     {
