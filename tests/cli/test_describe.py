@@ -79,5 +79,7 @@ def test_refusals_are_one_line(weights, tmp_path):
     assert "compares two files of weights" in refused("describe", "sobel_x", "--against", str(weights))
     assert "no such file" in refused("describe", str(tmp_path / "missing.onnx"))
     assert "is not known; did you mean 'pillow'" in refused("describe", "sobel_x", "--convention", "pilow")
+    assert "its name must end in" in refused("describe", "model.pkl")
+    assert "its name must end in" in refused("describe", str(tmp_path))
     assert "did you mean 'sobel_x'" in refused("describe", "sobel_xx")
     assert "nothing was; save model.state_dict() alone" in refused("describe", str(bad))

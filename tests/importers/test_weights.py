@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convscope.errors import InputError, UnsupportedError
+from convscope.errors import InputError, MissingExtraError, UnsupportedError
 from convscope.importers.weight_norms import layout_of
 from convscope.importers.weights import READERS, read_weights
 
@@ -553,3 +554,13 @@ def test_no_file_with_wrong_bytes_leaves_a_traceback(tmp_path, kind):
             told = str(error)
         assert told.startswith(str(path))
         assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("library", "name", "extra"), [("h5py", "a.h5", "weights"), ("torch", "a.pt", "torch")]
+)
+def test_a_library_that_is_not_there_is_told_with_its_extra(tmp_path, monkeypatch, library, name, extra):
+    (tmp_path / name).write_bytes(b"anything")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtraError, match=rf"pip install 'convscope\[{extra}\]'"):
+        read_weights(tmp_path / name)

@@ -113,18 +113,33 @@ def test_lines_of_sixteen_equal_taps_blur():
 @pytest.mark.parametrize(
     ("kernel", "told"),
     [
-        ("1 1 1; 1 1 1; 1 1 1", "Box blur: each pixel becomes the mean of 3×3. The level is multiplied by 9."),
+        (
+            "1 1 1; 1 1 1; 1 1 1",
+            "Box blur: each pixel becomes the mean of 3×3. The level is multiplied by 9.",
+        ),
         ("0 0 0; 0 3 0; 0 0 0", "Changes nothing but the contrast: each pixel is multiplied by 3."),
         ("0 0 0; 0 -1 0; 0 0 0", "The negative: each pixel with its sign turned, bright becomes dark."),
         ("0 0 0; 0 0 1; 0 0 0", "Moves the picture left by one pixel."),
-        ("0 0 0 0 0; 0 0 0 0 0; 0 0 0 0 0; 0 0 0 0 0; 1 0 0 0 0",
-         "Moves the picture up by two pixels and right by two pixels."),
-        ("0 -1 0; -1 6 -1; 0 -1 0",
-         "Sharpens: each pixel is moved away from the mean of its neighbours; flat areas are multiplied by 2."),
-        ("1 2 1", "Gaussian blur to the side: a mean that counts the middle most, σ about 0.85 pixels. "
-                  "The level is multiplied by 4."),
+        (
+            "0 0 0 0 0; 0 0 0 0 0; 0 0 0 0 0; 0 0 0 0 0; 1 0 0 0 0",
+            "Moves the picture up by two pixels and right by two pixels.",
+        ),
+        (
+            "0 -1 0; -1 6 -1; 0 -1 0",
+            (
+                "Sharpens: each pixel is moved away from the mean of its neighbours; "
+                "flat areas are multiplied by 2."
+            ),
+        ),
+        (
+            "1 2 1",
+            (
+                "Gaussian blur to the side: a mean that counts the middle most, σ about 0.85 pixels. "
+                "The level is multiplied by 4."
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_sentences_say_what_happens_to_the_level(kernel, told):
     assert cs.describe(kernel).sentence == told
 

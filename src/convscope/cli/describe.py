@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from convscope.show import Showable
 
 CHECK_FAILED = 1
 CONVENTIONS = ("correlation", "convolution", "pillow")
+# What ends in a suffix is a file of weights; a table of numbers is read as a matrix.
+_FILE_NAME = re.compile(r"\.(?!csv\Z|txt\Z)[a-z]\w*\Z", re.IGNORECASE)
 # A screen shows so many filters whole, and of more the first ones of each kind.
 ON_SCREEN = 24
 
@@ -32,7 +35,8 @@ ON_SCREEN = 24
 @click.argument("kernel")
 @click.option("--layer", metavar="NAME", help="Of a file: this convolution instead of the first.")
 @click.option(
-    "--convention", callback=reading(one_of(CONVENTIONS)), default=CONVENTIONS[0], show_default=True,
+    "--convention", metavar="NAME", callback=reading(one_of(CONVENTIONS)), default=CONVENTIONS[0],
+    show_default=True,
     help="The kernel as written (correlation), rotated (convolution), rows from the bottom up (pillow).",
 )  # fmt: skip
 @click.option("--both", is_flag=True, help="Say what it does under the other conventions, too.")
@@ -55,18 +59,19 @@ def command(
     both: bool,
     as_json: bool,
 ) -> int:
-    r"""Say in words what KERNEL does to a picture, with evidence, each sentence tried on stimuli first.
+    """Say in words what KERNEL does to a picture, with evidence, each sentence tried on stimuli first.
 
     KERNEL is a name such as sobel_x, a matrix, - for standard input, or a file of weights: .safetensors,
     .npz, .npy, .onnx, .pt, .pth, .keras, .h5. Of a file every filter of one layer is described.
 
     \b
-    convscope describe "-1 0 1; -2 0 2; -1 0 1" --both
-    convscope describe model.safetensors --layer conv1 -o filters.html
-    convscope describe before.onnx --against after.onnx
-    """
+    For instance:
+      convscope describe "-1 0 1; -2 0 2; -1 0 1" --both
+      convscope describe model.safetensors --layer conv1 -o filters.html
+      convscope describe before.onnx --against after.onnx
+    """  # noqa: D301 - click takes the backspace for "leave these lines as they are"
     with Waiting("describing"):
-        told: Any = cs.describe(given_text(kernel), convention, both=both, layer=layer)
+        told: Any = cs.describe(_given(kernel), convention, both=both, layer=layer)
         if against is not None:
             if not isinstance(told, cs.Sheet):
                 raise InputError("--against compares two files of weights")
@@ -84,3 +89,9 @@ def command(
             with Waiting("writing"):
                 emit(shown, to=to, output=output, digits=digits)
     return CHECK_FAILED if against is not None and told else 0
+
+
+def _given(word: str) -> str | Path:
+    """A file where the word is one or has the name of one; else a kernel's name or its text."""
+    is_file = _FILE_NAME.search(word.strip()) is not None or Path(word).is_dir()
+    return Path(word) if is_file else given_text(word)

@@ -52,12 +52,13 @@ def command(
     *,
     as_json: bool,
 ) -> None:
-    r"""Mark where IMAGE answers KERNEL (a name such as sobel_x, or a matrix) with a high positive value.
+    """Mark where IMAGE answers KERNEL (a name such as sobel_x, or a matrix) with a high positive value.
 
     \b
-    convscope highlight photo.jpg sobel_y -o figure1.png
-    convscope highlight photo.jpg "1 1; -1 -1" --threshold 200 -o figure1.html
-    """
+    For instance:
+      convscope highlight photo.jpg sobel_y -o figure1.png
+      convscope highlight photo.jpg "1 1; -1 -1" --threshold 200 -o figure1.html
+    """  # noqa: D301 - click takes the backspace for "leave these lines as they are"
     found = cs.highlight(
         image, given_text(kernel), top=top, threshold=threshold, convention=convention, border=border
     )

@@ -265,3 +265,10 @@ def streak(size: int, angle: float) -> RationalArray:
                 share = max(0.0, 1 - abs(y - row)) * max(0.0, 1 - abs(x - column))
                 values[min(max(row, 0), size - 1), min(max(column, 0), size - 1)] += share
     return decimals(values / values.sum(), 1)
+
+
+def soft_streak(size: int, angle: float, sigma: float) -> RationalArray:
+    """A line of `size` pixels through the middle along `angle`, across it a Gaussian; sum 1."""
+    along, across = _across(size, angle)
+    values = np.exp(-(across**2) / (2 * sigma * sigma)) * np.clip((size + 1) / 2 - np.abs(along), 0, 1)
+    return decimals(values / values.sum(), 1)

@@ -86,7 +86,8 @@ class Description(Showable):
         polarity: where the response is positive: ``"dark above and bright below"``, ``"bright"``.
         scale: pixels: a Gaussian's σ, the length of a box or a smear, a Gabor's wavelength; or None.
         confidence: 0 to 1: how far ahead of the runner-up and of random kernels, halved where a
-            stimulus contradicts the sentence.
+            stimulus contradicts the sentence; of no clear structure how near to chance, or how little
+            is explained.
         p_value: the share of random kernels of this size that fit any kind as well.
         runner_up: the kind that fits next best.
         residual: the share of the energy that the kind's best pattern leaves unexplained.
@@ -222,7 +223,7 @@ def _description(
 ) -> Description:
     is_named = finding.kind != NO_STRUCTURE
     held = finding.blend.held if finding.blend else 1.0
-    sure = finding.p_value
+    sure = max(finding.p_value, 1 - finding.explained)
     if is_named:
         sure = finding.odds * (1.0 if finding.is_fact else 1 - finding.p_value)
     return Description(

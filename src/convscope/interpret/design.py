@@ -70,19 +70,11 @@ def near(wish: Wish, size: int) -> float:
 
 
 def design(
-    kind: str,
-    *,
-    size: int | None = None,
-    angle: float | None = None,
-    variant: str | None = None,
-    sigma: float | None = None,
-    wavelength: float | None = None,
-    phase: float | None = None,
-    amount: float | Fraction | str | None = None,
-    colour: str | None = None,
-    down: int | None = None,
-    right: int | None = None,
-) -> Kernel:
+    kind: str, *, size: int | None = None, angle: float | None = None, variant: str | None = None,
+    sigma: float | None = None, wavelength: float | None = None, phase: float | None = None,
+    amount: float | Fraction | str | None = None, colour: str | None = None,
+    down: int | None = None, right: int | None = None,
+) -> Kernel:  # fmt: skip
     """A kernel of a kind, in cross-correlation, which `describe` says is of that kind.
 
     Args:
@@ -126,20 +118,24 @@ def design(
         "amount": amount, "colour": colour, "down": down, "right": right,
     }  # fmt: skip
     options = _options(name, wish, {key: value for key, value in given.items() if value is not None})
-    length = _size(name, wish, size)
+    return _fulfilled(name, wish, _size(name, wish, size), options)
+
+
+def _fulfilled(name: str, wish: Wish, size: int, options: Mapping[str, Any]) -> Kernel:
+    """The first of the kernels in question that `describe` confirms."""
     words = ", ".join(f"{key} {value}" for key, value in options.items() if value is not None)
     title = f"{name}, {words}" if words else name
     doubts = []
     # Where the width is left to us, a narrower or wider one may show what the usual one does not.
-    widths = WIDTHS if "sigma" in options and options["sigma"] is None else (1.0,)
-    for width in widths:
-        taps = wish.build(length, {**options, "width": width})
+    is_free = wish.coarse or ("sigma" in options and options["sigma"] is None)
+    for width in WIDTHS if is_free else (1.0,):
+        taps = wish.build(size, {**options, "width": width})
         kernel, doubt = _confirmed(wish, Kernel(taps, title, "made to order"), options)
         if not doubt:
             return kernel
         doubts.append(doubt)
     raise InputError(
-        f"no {name} fits this wish ({title}, size {length}): the nearest is described as {doubts[0]} "
+        f"no {name} fits this wish ({title}, size {size}): the nearest is described as {doubts[0]} "
         f"Try another size{''.join(f', another {key}' for key in options)}"
     )
 
@@ -339,7 +335,9 @@ def _blur(size: int, options: Options) -> RationalArray:
 
 
 def _motion(size: int, options: Options) -> RationalArray:
-    return families.streak(size, options["angle"])
+    if options["width"] == 1:
+        return families.streak(size, options["angle"])
+    return families.soft_streak(size, options["angle"], SOFT * options["width"])
 
 
 def _sharpen(size: int, options: Options) -> RationalArray:
@@ -397,6 +395,8 @@ def _shift(size: int, options: Options) -> RationalArray:
 
 # A relief shows what is fine in a picture, however large the kernel.
 RELIEF = 0.85
+# Where a line as thin as pixels allow does not show its direction, one as soft as this does.
+SOFT = 0.75
 SIGMA = {"sigma": None}
 WISHES: Mapping[str, Wish] = MappingProxyType(
     {

@@ -16,12 +16,17 @@ LEAST_ONE_TAP, LEAST_ONE_SIGN = 0.85, 0.85
 # Kirsch's masks are named when they are met, not when something is a little like them.
 LEAST_COMPASS = 0.93
 # A Gabor of few waves is much like a line or an edge, which is said instead unless it fits clearly
-# better; the nearest neighbours weigh most in an unsharp mask, too.
-GABOR_HANDICAP, SHARPEN_HANDICAP = 0.01, 0.003
+# better; the nearest neighbours weigh most in an unsharp mask, too; an edge that the window cuts off
+# unevenly does not quite sum to zero.
+GABOR_HANDICAP, SHARPEN_HANDICAP, EMBOSS_HANDICAP = 0.01, 0.003, 0.015
 
 
 def _gabor_handicap(_: Shape) -> float:
     return GABOR_HANDICAP
+
+
+def _emboss_handicap(_: Shape) -> float:
+    return EMBOSS_HANDICAP
 
 
 def _sharpen_handicap(shape: Shape) -> float:
@@ -87,7 +92,7 @@ CANDIDATES = (
     Candidate("line", families.line, _level_at_most(0.6)),
     Candidate("blob", families.blob, _level_at_most(0.3)),
     Candidate("corner", families.corner, _level_at_most(0.4)),
-    Candidate("emboss", families.emboss, _picture_and_gradient),
+    Candidate("emboss", families.emboss, _picture_and_gradient, _emboss_handicap),
     Candidate("Gabor", families.gabor, _level_at_most(0.6), _gabor_handicap),
     Candidate("checkerboard", families.checkerboard, _any),
 )

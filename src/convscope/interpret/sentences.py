@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from convscope.interpret.finding import DOUBTFUL_SHARE, NO_STRUCTURE, Finding, shift_of
+from convscope.interpret.finding import DOUBTFUL_SHARE, NAMED_SHARE, NO_STRUCTURE, Finding, shift_of
 
 # The two sides of an edge for the eighths of a turn in which brightness increases, y down.
 SIDES = (
@@ -314,10 +314,12 @@ def _capitalised(told: str) -> str:
 
 def _none(finding: Finding) -> str:
     rows, columns = finding.size
-    share = _percent(finding.p_value)
+    nearest = f"the nearest kind, {finding.nearest}, explains"
+    if finding.p_value <= NAMED_SHARE:
+        return f"No clear structure: {nearest} only {_percent(finding.explained)} of the energy."
     return (
-        f"No clear structure: the nearest kind, {finding.nearest}, explains {_percent(finding.explained)} "
-        f"of the energy; {share} of random {rows}×{columns} kernels fit some kind as well."
+        f"No clear structure: {nearest} {_percent(finding.explained)} of the energy; "
+        f"{_percent(finding.p_value)} of random {rows}×{columns} kernels fit some kind as well."
     )
 
 
