@@ -91,29 +91,38 @@ def operations(request: Request, method: Method) -> float:
     if method.name == FOURIER:
         high, wide = tile_lengths(request)
         steps = 2.5 * math.log2(high * wide)
-        return _transformed(request) * steps * 2
+        return transformed(request) * steps * 2
     return cells * request.stride[1] * method.operations
 
 
-def _transformed(request: Request) -> float:
+def _tile_rows(request: Request) -> int:
+    """Rows of tiles, one above the other."""
+    high = tile_lengths(request)[0] - request.extent[0] + 1
+    return max(math.ceil(((request.out[0] - 1) * request.stride[0] + 1) / high), 1)
+
+
+def transformed(request: Request) -> float:
     """Cells of all tiles that are transformed for one kernel."""
-    (high, wide), (ey, ex), (sy, sx) = tile_lengths(request), request.extent, request.stride
-    down = math.ceil(((request.out[0] - 1) * sy + 1) / (high - ey + 1))
+    (high, wide), ex, sx = tile_lengths(request), request.extent[1], request.stride[1]
     across = math.ceil(((request.out[1] - 1) * sx + 1) / (wide - ex + 1))
-    return float(down * across * high * wide * request.picture[2])
+    return float(_tile_rows(request) * across * high * wide * request.picture[2])
 
 
 def seconds(request: Request, method: Method, threads: int, machine: Machine) -> float:
     """The predicted time of one kernel over the picture."""
     wide = 1.0 if method.work == "float32" else 2.0
     cells = request.cells / max(request.kernels, 1)
+    share = 1 / threads
     if method.name == FOURIER:
-        computed = _transformed(request) / machine.transform
+        computed = transformed(request) / machine.transform
+        # A row of tiles is one thread's; the last ones may leave the others idle.
+        rows = _tile_rows(request)
+        share = math.ceil(rows / threads) / rows
     else:
         computed = cells * request.stride[1] / machine.cells
         computed += cells * request.stride[1] * _effort(request, method, machine)
     moved = moved_bytes(request) / machine.copy
-    return machine.call + max(wide * computed / threads, moved)
+    return machine.call + max(wide * computed * share, moved)
 
 
 def _effort(request: Request, method: Method, machine: Machine) -> float:
@@ -145,4 +154,5 @@ __all__ = [
     "operations",
     "read_machine",
     "seconds",
+    "transformed",
 ]
