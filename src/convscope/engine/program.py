@@ -102,7 +102,8 @@ def tile_shape(request: Request, size: int, buffers: int) -> tuple[int, int]:
     bands = BANDS if 3 * extent_y * BANDS <= height * sy else 2
     share = max(-(-height // bands), MAX_ROWS)
     share += -share % MAX_ROWS
-    for wide in sorted({min(max(w // channels, 16), width) for w in candidates}, reverse=True):
+    # Multiples of 16 pixels, so that every tile of a streamed result begins on a cache line.
+    for wide in sorted({min(max(w // channels // 16 * 16, 16), width) for w in candidates}, reverse=True):
         row = ((wide - 1) * sx + extent_x) * channels * size
         rows = TILE_BYTES // row
         high = (rows - extent_y) // (sy + (buffers if sy == 1 else 1)) if buffers else (rows - extent_y) // sy
