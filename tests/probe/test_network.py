@@ -104,7 +104,8 @@ def test_statistics_are_exact():
 @pytest.mark.parametrize(
     "act",
     [nn.ReLU6(), nn.LeakyReLU(0.3), nn.Sigmoid(), nn.Tanh(), nn.Hardtanh(), nn.Hardsigmoid(),
-     nn.Softsign(), nn.GELU(), nn.SiLU(), nn.Mish(), nn.Hardswish(), nn.ELU(0.5), nn.SELU(), nn.CELU(), nn.Softplus(), nn.LogSigmoid(),
+     nn.Softsign(), nn.GELU(), nn.SiLU(), nn.Mish(), nn.Hardswish(), nn.ELU(0.5),
+     nn.SELU(), nn.CELU(), nn.Softplus(), nn.LogSigmoid(),
      nn.PReLU(), nn.SiLU(inplace=True), nn.ReLU(inplace=True), nn.Hardtanh(-2, 2)],
     ids=str,
 )  # fmt: skip

@@ -73,8 +73,7 @@ def first(report):
 # --- healthy ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["unit", "normal", "noise"])
-@pytest.mark.parametrize("items", [4, 32])
+@pytest.mark.parametrize(("items", "kind"), [(4, "unit"), (32, "unit"), (16, "normal"), (32, "noise")])
 @pytest.mark.parametrize(
     ("make", "channels"),
     [
