@@ -66,9 +66,8 @@ def probe(
 ) -> ProbeReport:
     """What each layer of a network does on some batches: saturation, dead units, gradient flow.
 
-    One forward and one backward pass a batch. The model is left as it was: parameters, buffers and
-    batch statistics, gradients, mode, hooks, attributes, and the random numbers of PyTorch, NumPy and
-    Python. It is run in the mode it is in (`model.train()` or `model.eval()`).
+    One forward and one backward pass a batch, in the mode the model is in. It is left as it was:
+    parameters, buffers, gradients, mode, hooks, attributes, and all random numbers.
 
     Args:
         model: any ``torch.nn.Module``. A compiled one is run uncompiled.
@@ -90,8 +89,7 @@ def probe(
     Returns:
         The report: `rows`, `findings` with the cause first, `worst`, `facts()`.
 
-    Gradient norms are means over the batches. An activation that is called as a function has a row
-    named after it, ``"block.relu()"``; one that is called again has ``"relu#2"``.
+    An activation called as a function is a row ``"block.relu()"``; a second call has ``"relu#2"``.
 
     Raises:
         InputError: no batches, a batch the model cannot be called with, a loss that is no number.
