@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -29,7 +31,7 @@ def xavier(module, gain=1.0):
 def mlp(act=nn.ReLU, depth=6, width=64, inputs=64):
     sizes = [inputs, *[width] * (depth - 1)]
     layers = [nn.Flatten()]
-    for into, out in zip(sizes, sizes[1:], strict=False):
+    for into, out in pairwise(sizes):
         layers += [nn.Linear(into, out), act()]
     return nn.Sequential(*layers, nn.Linear(width, 10))
 
@@ -110,7 +112,9 @@ class ResNet(nn.Module):
 
     def __init__(self, counts=(2, 2, 2), widths=(16, 32, 64), channels=3, block=Block, zero=True, small=True):
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, widths[0], 3 if small else 7, 1 if small else 2, 1 if small else 3, bias=False)
+        self.conv1 = nn.Conv2d(
+            channels, widths[0], 3 if small else 7, 1 if small else 2, 1 if small else 3, bias=False
+        )
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)

@@ -7,10 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from PIL import Image  # noqa: E402
+
 import convscope as cs  # noqa: E402
 from convscope.errors import InputError  # noqa: E402
 from convscope.probe.data import named_batches  # noqa: E402
-from PIL import Image  # noqa: E402
 from probe import nets  # noqa: E402
 
 
@@ -79,6 +80,6 @@ def test_mistakes(tmp_path):
     Image.new("L", (5, 4)).save(tmp_path / "b.png")
     with pytest.raises(InputError, match=r"^the pictures differ in size"):
         next(named_batches(tmp_path, None, 4))
+    np.savez(tmp_path / "flat.npz", x=np.zeros((2, 4)))
     with pytest.raises(InputError, match=r"^an item of 4 cannot be made into 3×2×2"):
-        np.savez(tmp_path / "flat.npz", x=np.zeros((2, 4)))
         next(named_batches(tmp_path / "flat.npz", (3, 2, 2), 2))

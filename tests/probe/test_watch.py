@@ -8,21 +8,28 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch.nn import functional  # noqa: E402
+
 import convscope as cs  # noqa: E402
 from convscope.errors import InputError, UnsupportedError  # noqa: E402
 from probe import nets  # noqa: E402
-from torch.nn import functional  # noqa: E402
 
 DATA = nets.digits_like(1, 8, 16, 3)
 
 
-def trained(model, optimiser, steps, watch=None):
+def trained(model, optimiser, steps):
     for n in range(steps):
         x, y = DATA[n % 3]
         optimiser.zero_grad()
         functional.cross_entropy(model(x), y).backward()
         optimiser.step()
     return model
+
+
+def stopped(model, optimiser):
+    with cs.watch(model, optimiser):
+        model(DATA[0][0])
+        raise ZeroDivisionError
 
 
 def hooks(model, optimiser):
@@ -97,9 +104,8 @@ def test_validation_is_not_sampled_and_failures_leave_no_hooks():
             model(torch.zeros(2, 3, 8, 8))
         assert sum(hooks(model, optimiser)[0]) == 2  # the two that count
     assert hooks(model, optimiser) == before
-    with pytest.raises(ZeroDivisionError), cs.watch(model, optimiser):
-        model(DATA[0][0])
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        stopped(model, optimiser)
     assert hooks(model, optimiser) == before
     with pytest.raises(InputError, match=r"^no step of the optimiser was watched yet"):
         w.report()

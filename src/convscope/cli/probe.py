@@ -19,7 +19,19 @@ from convscope.cli.values import reading
 from convscope.errors import ConvscopeError, InputError, MissingExtraError
 
 CHECK_FAILED = 1
-WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".safetensors", ".onnx", ".h5", ".keras", ".npz")
+WEIGHTS = (
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".bin",
+    ".pkl",
+    ".pickle",
+    ".safetensors",
+    ".onnx",
+    ".h5",
+    ".keras",
+    ".npz",
+)
 LONGEST_TOLD = 300
 
 
@@ -99,13 +111,16 @@ def _found(written: str) -> Any:  # noqa: ANN401 - whatever the user's module ho
     """
     if Path(written).suffix.lower() in WEIGHTS:
         raise InputError(
-            f"'{written}' is a file of weights, which holds no layers that could run and is never unpickled; name "
+            f"'{written}' is a file of weights, which holds no layers that could run and is never "
+            f"unpickled; name "
             "the model itself as package.module:name, where name makes the model and loads its weights"
         )
     module_name, colon, name = written.partition(":")
     if not colon or not module_name or not name or "/" in module_name or module_name.endswith(".py"):
-        raise InputError(f"'{written}' does not name a model; write package.module:name, as Python imports it")
-    _check_torch()
+        raise InputError(
+            f"'{written}' does not name a model; write package.module:name, as Python imports it"
+        )
+    module_class = _module_class()
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -114,23 +129,23 @@ def _found(written: str) -> Any:  # noqa: ANN401 - whatever the user's module ho
         if not hasattr(found, part):
             raise InputError(f"'{module_name}' has nothing called '{name}'")
         found = getattr(found, part)
-    import torch
-
-    if isinstance(found, torch.nn.Module | tuple):
+    if isinstance(found, (module_class, tuple)):
         return found
     if not callable(found):
         raise InputError(f"'{written}' is a {type(found).__name__}; it must be a torch.nn.Module or make one")
     made = _ran(f"calling '{name}'", found)
-    if not isinstance(made, torch.nn.Module | tuple):
+    if not isinstance(made, (module_class, tuple)):
         raise InputError(f"'{name}' made a {type(made).__name__}, not a torch.nn.Module")
     return made
 
 
-def _check_torch() -> None:
+def _module_class() -> type[Any]:
+    """What a model is."""
     try:
-        importlib.import_module("torch")
+        found: type[Any] = importlib.import_module("torch.nn").Module
     except ImportError:
         raise MissingExtraError.for_extra("probing a network", "torch") from None
+    return found
 
 
 def _ran(doing: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401

@@ -56,10 +56,12 @@ def _ends(low: str, high: str) -> tuple[Slope, Slope]:
     """Of a function that is straight between two ends: outside, and the slope inside."""
 
     def outside(y: Tensor, given: dict[str, Any]) -> Tensor:
-        return (y <= given[low]) | (y >= given[high])
+        found: Tensor = (y <= given[low]) | (y >= given[high])
+        return found
 
     def inside(y: Tensor, given: dict[str, Any]) -> Tensor:
-        return (y > given[low]) & (y < given[high])
+        found: Tensor = (y > given[low]) & (y < given[high])
+        return found
 
     return outside, inside
 
@@ -180,7 +182,7 @@ def slopes(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     with torch.enable_grad():
         flat.requires_grad_()
         try:
-            (found,) = torch.autograd.grad(function(flat * 1.0, *others, **options).sum(), flat)
+            found: Tensor = torch.autograd.grad(function(flat * 1.0, *others, **options).sum(), flat)[0]
         except (RuntimeError, TypeError):
             return None
     return found.abs()

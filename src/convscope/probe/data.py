@@ -45,7 +45,9 @@ def named_batches(
         return _folder(path, input_shape, batch_size)
     if path.suffix.lower() == ".npz":
         return _arrays(path, input_shape, batch_size)
-    raise InputError(f"no data is called {str(source)!r}; known: digits, a folder of pictures, a file ending in .npz")
+    raise InputError(
+        f"no data is called {str(source)!r}; known: digits, a folder of pictures, a file ending in .npz"
+    )
 
 
 def _digits(shape: tuple[int, ...] | None, batch_size: int) -> Batches:
@@ -79,9 +81,15 @@ def _arrays(path: Path, shape: tuple[int, ...] | None, batch_size: int) -> Batch
     second = next((names[name] for name in TARGET_NAMES if name in names), rest[0] if rest else None)
     inputs, targets = arrays[first], arrays[second] if second is not None else None
     if inputs.ndim < 1 or inputs.dtype.kind not in "biuf" or not len(inputs):
-        raise InputError(f"'{path}': the inputs '{first}' are no array of numbers with items along its first axis")
-    if targets is not None and (targets.ndim < 1 or len(targets) != len(inputs) or targets.dtype.kind not in "biuf"):
-        raise InputError(f"'{path}': '{second}' is no array with a target for each of the {len(inputs)} items")
+        raise InputError(
+            f"'{path}': the inputs '{first}' are no array of numbers with items along its first axis"
+        )
+    if targets is not None and (
+        targets.ndim < 1 or len(targets) != len(inputs) or targets.dtype.kind not in "biuf"
+    ):
+        raise InputError(
+            f"'{path}': '{second}' is no array with a target for each of the {len(inputs)} items"
+        )
     if inputs.dtype.kind == "f":
         inputs = inputs.astype(np.float32, copy=False)
     elif inputs.dtype == np.uint8:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from convscope.probe.flow import bits
@@ -296,7 +297,9 @@ def _second_direction(case: Case, row: int) -> float | None:
 
 def _second_of(watched: Watched) -> float | None:
     """The second principal variance as a share of the first."""
-    variances = watched.spread.eigenvalues if watched.spread is not None else ()
+    if watched.spread is None:
+        return None
+    variances = watched.spread.eigenvalues
     if len(variances) < FEWEST_DIRECTIONS or not variances[0] > 0:
         return None
     return float(variances[1] / variances[0])
@@ -342,16 +345,16 @@ def _gradient_flow(case: Case) -> None:
 def _needs_none(case: Case, row: int) -> bool:
     """Whether no trainable weight lies at or before a row, so that its gradient is nobody's."""
     upward = (row, *bits(case.above[row]))
-    return not any(
-        any(not p.is_frozen for p in case.rows[n].parameters) for n in upward
-    ) and any(p.requires_grad for p in case.found.parameters.values())
+    return not any(any(not p.is_frozen for p in case.rows[n].parameters) for n in upward) and any(
+        p.requires_grad for p in case.found.parameters.values()
+    )
 
 
 def _fall(order: list[int], norms: dict[int, float], hit: list[int]) -> int | None:
     """The row before which a gradient falls at once; None where it fades."""
     falls = {
         before: norms[after] / max(norms[before], UNDERFLOWS * norms[order[-1]])
-        for before, after in zip(order, order[1:], strict=False)
+        for before, after in pairwise(order)
         if norms[after] > 0 and before in hit
     }
     if not falls:
@@ -436,9 +439,7 @@ def _steps(case: Case) -> None:
 # --- verdicts ---------------------------------------------------------------------------------
 
 
-def _settled(
-    case: Case, outside: list[Mark]
-) -> tuple[dict[str, dict[str, Any]], tuple[ProbeFinding, ...]]:
+def _settled(case: Case, outside: list[Mark]) -> tuple[dict[str, dict[str, Any]], tuple[ProbeFinding, ...]]:
     """One mark a row, and a finding for each that has no other cause."""
     rank = {name: n for n, name in enumerate(VERDICTS)}
     scope = {name: SCOPES.index(rule.scope) for name, rule in VERDICTS.items()}
@@ -463,10 +464,11 @@ def _settled(
         for mark in one.values()
     }
     roots = [mark for mark in one.values() if mark.because_of is None]
-    roots.sort(key=lambda mark: (scope[mark.rule], -mark.value if VERDICTS[mark.rule].scope == "step" else mark.row))
+    roots.sort(
+        key=lambda mark: (scope[mark.rule], -mark.value if VERDICTS[mark.rule].scope == "step" else mark.row)
+    )
     findings = [
-        _finding(told(mark.because_of) or names[mark.row], mark, one, names)
-        for mark in (*outside, *roots)
+        _finding(told(mark.because_of) or names[mark.row], mark, one, names) for mark in (*outside, *roots)
     ]
     return judged, tuple(findings)
 

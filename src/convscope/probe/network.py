@@ -66,9 +66,8 @@ def probe(
 ) -> ProbeReport:
     """What each layer of a network does on some batches: saturation, dead units, gradient flow.
 
-    One forward and one backward pass a batch. The model is left as it was: parameters, buffers and
-    batch statistics, gradients, mode, hooks, attributes, and the random numbers of PyTorch, NumPy and
-    Python. It is run in the mode it is in (`model.train()` or `model.eval()`).
+    One forward and one backward pass a batch, in the mode the model is in. It is left as it was:
+    parameters, buffers, gradients, mode, hooks, attributes, and all random numbers.
 
     Args:
         model: any ``torch.nn.Module``. A compiled one is run uncompiled.
@@ -90,8 +89,7 @@ def probe(
     Returns:
         The report: `rows`, `findings` with the cause first, `worst`, `facts()`.
 
-    Gradient norms are means over the batches. An activation that is called as a function has a row
-    named after it, ``"block.relu()"``; one that is called again has ``"relu#2"``.
+    An activation called as a function is a row ``"block.relu()"``; a second call has ``"relu#2"``.
 
     Raises:
         InputError: no batches, a batch the model cannot be called with, a loss that is no number.
@@ -104,17 +102,30 @@ def probe(
     >>> report.worst.name, report.worst.verdict
     ('0', 'dead')
     """
-    model = plain_model(model)
-    batches = [batches] if isinstance(batches, torch.Tensor) else batches
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}; at least one batch is needed")
     if optimiser is not None:
         check_optimiser(optimiser)
+    model = plain_model(model)
     if isinstance(batches, str | PathLike):
         batches = named_batches(batches, input_shape, batch_size)
         limit = NAMED_LIMIT if limit is None else limit
+    elif isinstance(batches, torch.Tensor):
+        batches = [batches]
+    found = _measured(model, islice(_iterated(batches), limit), loss, optimiser, targets)
+    return built_report(found, type(model).__name__)
+
+
+def _measured(
+    model: torch.nn.Module,
+    batches: Iterable[Any],
+    loss: Callable[..., Any] | None,
+    optimiser: torch.optim.Optimizer | None,
+    targets: int | None,
+) -> Found:
+    """Every batch run, and the model put back as it was."""
     parts = Parts.of(model)
-    found = Found(Observer(watched_modules(parts)), {name: p for name, p in parts.parameters})
+    found = Found(Observer(watched_modules(parts)), dict(parts.parameters))
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(mode=False))
         stack.enter_context(torch.enable_grad())
@@ -123,12 +134,12 @@ def probe(
         stack.enter_context(_uncompiled(parts))
         stack.enter_context(found.observer.attached())
         reader = Reader.of(model, targets)
-        for position, given in enumerate(islice(_iterated(batches), limit)):
+        for position, given in enumerate(batches):
             batch = _outside_inference(reader.read(given, position))
             _measure(model, batch, loss, found, optimiser if not position else None)
     if not found.batches:
         raise InputError("there are no batches; give at least one")
-    return built_report(found, type(model).__name__)
+    return found
 
 
 def plain_model(model: torch.nn.Module) -> torch.nn.Module:
@@ -145,12 +156,15 @@ def plain_model(model: torch.nn.Module) -> torch.nn.Module:
         model = inner
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_inference():
-            raise InputError(f"'{name}' was made in inference mode and has no gradient; make the model outside it")
+            raise InputError(
+                f"'{name}' was made in inference mode and has no gradient; make the model outside it"
+            )
     for path, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             where = f"'{path}'" if path else "the model"
             raise UnsupportedError(
-                f"{where} is TorchScript, whose layers do not run in Python; probe the module it was made from"
+                f"{where} is TorchScript, whose layers do not run in Python; probe the module it was made "
+                f"from"
             )
     return model
 
@@ -227,11 +241,12 @@ def _called(model: torch.nn.Module, batch: Batch) -> object:
         return model(*batch.args, **batch.kwargs)
     except ConvscopeError:
         raise
-    except Exception as error:  # noqa: BLE001 - the caller's own code: whatever it raises is the answer
+    except Exception as error:
         given = ", ".join("×".join(map(str, t.shape)) or "a number" for t in batch.inputs())
         told = " ".join(str(error).split())[:300]
         raise InputError(
-            f"the model's forward failed on an input of {given or 'no tensors'}: {type(error).__name__}: {told}"
+            f"the model's forward failed on an input of {given or 'no tensors'}: "
+            f"{type(error).__name__}: {told}"
         ) from error
 
 
@@ -257,7 +272,7 @@ def _say(found: Found, note: str) -> None:
 def _gradients(value: Tensor, inputs: list[Tensor], found: Found) -> dict[str, Tensor]:
     """The gradient of each parameter that has one."""
     wanted = {name: p for name, p in found.parameters.items() if p.requires_grad}
-    leaves = list(wanted.values()) or [t for t in inputs if t.requires_grad]
+    leaves: list[Tensor] = list(wanted.values()) or [t for t in inputs if t.requires_grad]
     if not value.requires_grad or not leaves:
         _say(found, "The loss does not depend on anything trainable: there are no gradients to measure.")
         return {}

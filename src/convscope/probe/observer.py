@@ -261,9 +261,7 @@ class Observer:
 
     # --- functions ------------------------------------------------------------------------------
 
-    def called(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:  # noqa: ANN401
+    def called(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
         """Call a function of PyTorch, and watch it where it is an activation."""
         if self._is_on and self.before is not None:
             self.before(function, args, kwargs)
@@ -337,7 +335,7 @@ class Observer:
                 self._note(tensor, 0, row.axis)
         if output.requires_grad:
             row.needs_gradient = True
-            output.register_hook(row.gradients.add)
+            output.register_hook(row.gradients.add)  # type: ignore[no-untyped-call]
 
     # --- where tensors come from ----------------------------------------------------------------
 
@@ -367,7 +365,7 @@ class Observer:
         """What a function or a module that is no row of its own returns comes from where its arguments do."""
         if not isinstance(output, Tensor | list | tuple | Mapping):
             return
-        made = [t for t in tensors_in(output)]
+        made = list(tensors_in(output))
         if not made:
             return
         given = list(tensors_in(arguments))
@@ -379,7 +377,11 @@ class Observer:
                 break
         for tensor in made:
             own = self._known(tensor)
-            if own is None or tensor.grad_fn is None or isinstance(output, Tensor) and _is_same(output, arguments):
+            if (
+                own is None
+                or tensor.grad_fn is None
+                or (isinstance(output, Tensor) and _is_same(output, arguments))
+            ):
                 self._note(tensor, sources, 1 if axis is None else axis)
 
 
@@ -390,10 +392,10 @@ class _Functions(TorchFunctionMode):
         super().__init__()
         self._observer = observer
 
-    def __torch_function__(  # noqa: D105, PLW3201 - PyTorch's interface
+    def __torch_function__(
         self,
         func: Callable[..., Any],
-        types: Any,  # noqa: ANN401, ARG002
+        types: Any,  # noqa: ANN401
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401

@@ -16,7 +16,6 @@ from convscope.core.document import (
     Hidden,
     Listing,
     Paragraph,
-    Plot,
     Section,
     Share,
     Spark,
@@ -25,9 +24,10 @@ from convscope.core.document import (
     Text,
     text,
 )
-from convscope.core.plot import Axis, Chart, Level, Series, Sparkline
+from convscope.core.plot import Sparkline
 from convscope.errors import InputError, nearest_name
 from convscope.probe.figures import figure, ordinal_list, shape_words
+from convscope.probe.plots import plots
 from convscope.probe.rows import ProbeFinding, ProbeRow
 from convscope.probe.verdicts import VERDICTS
 from convscope.show import Showable
@@ -37,7 +37,6 @@ SHOWN_ROWS = 120
 SHOWN_FINDINGS = 12
 SHOWN_NAMES = 8
 LONGEST_LINE = 16
-SHOWN_HISTOGRAMS = 24
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,9 @@ class ProbeReport(Showable):
         for row in self.rows:
             if row.name == name:
                 return row
-        raise InputError(f"no layer is called {name!r}; {nearest_name(name, [row.name for row in self.rows])}")
+        raise InputError(
+            f"no layer is called {name!r}; {nearest_name(name, [row.name for row in self.rows])}"
+        )
 
     def __iter__(self) -> Iterator[ProbeRow]:
         return iter(self.rows)
@@ -130,12 +131,16 @@ class ProbeReport(Showable):
             "idle": list(self.idle),
             "notes": list(self.notes),
             **({"steps": list(self.steps)} if self.steps else {}),
-            **({"history": {name: [*map(finite, line)] for name, line in self.history}} if self.history else {}),
+            **(
+                {"history": {name: [*map(finite, line)] for name, line in self.history}}
+                if self.history
+                else {}
+            ),
         }
 
     def document(self) -> Document:
         """The findings, one table of all layers, the gradient by depth, and what each layer puts out."""
-        blocks: list[Block] = [Paragraph(_measured(self)), *_findings(self), *_table(self), *_plots(self)]
+        blocks: list[Block] = [Paragraph(_measured(self)), *_findings(self), *_table(self), *plots(self.rows)]
         blocks += [Finding("note", text(note)) for note in self.notes]
         if self.idle:
             blocks.append(Finding("note", text("Never ran: ", *_names(self.idle), ".")))
@@ -258,7 +263,9 @@ def _one_finding(report: ProbeReport, found: ProbeFinding) -> tuple[Block, ...]:
     if others:
         items.append(text(Strong("Follows from it: "), *_names(others), "."))
     return (
-        Finding("wrong", text(Code(found.layer), " is ", Strong(found.verdict), *seen, _evidence(report, found))),
+        Finding(
+            "wrong", text(Code(found.layer), " is ", Strong(found.verdict), *seen, _evidence(report, found))
+        ),
         Listing(tuple(items)),
     )
 
@@ -302,7 +309,11 @@ def _number(value: float | None) -> Text:
 
 
 def _share(value: float | None) -> Text:
-    return text("") if value is None else text(Share(Fraction(min(max(value, 0.0), 1.0)).limit_denominator(10**6)))
+    return (
+        text("")
+        if value is None
+        else text(Share(Fraction(min(max(value, 0.0), 1.0)).limit_denominator(10**6)))
+    )
 
 
 def _histogram(row: ProbeRow) -> Text:
@@ -320,29 +331,6 @@ def _over_time(line: tuple[float, ...]) -> Text:
     step = max(1, -(-len(line) // LONGEST_LINE))
     told = f"gradient from {figure(line[0])} to {figure(line[-1])}"
     return text(Spark(Sparkline(line[::step], scale="log"), told))
-
-
-_NAME = _Column("layer", "l", lambda row: text(Code(row.name)))
-# What is read first, and what stands behind it; each fits a terminal.
-_VERDICT_COLUMNS = (
-    _NAME,
-    _Column("kind", "l", lambda row: text(row.kind)),
-    _Column("verdict", "l", lambda row: _verdict(row)),
-    _Column("outputs", "l", _histogram, lambda row: any(row.bins) or None),
-    _Column("saturated", "l", lambda row: _share(row.saturated), lambda row: row.saturated),
-    _Column("dead", "l", lambda row: _share(row.dead), lambda row: row.dead),
-    _Column("gradient", "r", lambda row: _number(_gradient(row)), lambda row: _gradient(row)),
-)
-_FIGURE_COLUMNS = (
-    _NAME,
-    _Column("output", "l", lambda row: text(shape_words(row.shape)), lambda row: row.shape or None),
-    _Column("mean", "r", lambda row: _number(row.mean), lambda row: row.mean),
-    _Column("σ", "r", lambda row: _number(row.sigma), lambda row: row.sigma),
-    _Column("|f′|", "r", lambda row: _number(row.slope), lambda row: row.slope),
-    _Column("rank", "r", lambda row: text(_rank(row)), lambda row: row.rank),
-    _Column("/weights", "r", lambda row: _number(row.gradient_ratio), lambda row: row.gradient_ratio),
-    _Column("log₁₀ step", "r", lambda row: text(_decades(row.update_ratio)), lambda row: row.update_ratio),
-)
 
 
 def _verdict(row: ProbeRow) -> Text:
@@ -364,6 +352,29 @@ def _rank(row: ProbeRow) -> str:
 
 def _decades(ratio: float | None) -> str:
     return "" if not ratio or not math.isfinite(ratio) else f"{math.log10(ratio):.1f}".replace("-", "−")
+
+
+_NAME = _Column("layer", "l", lambda row: text(Code(row.name)))
+# What is read first, and what stands behind it; each fits a terminal.
+_VERDICT_COLUMNS = (
+    _NAME,
+    _Column("kind", "l", lambda row: text(row.kind)),
+    _Column("verdict", "l", _verdict),
+    _Column("outputs", "l", _histogram, lambda row: any(row.bins) or None),
+    _Column("saturated", "l", lambda row: _share(row.saturated), lambda row: row.saturated),
+    _Column("dead", "l", lambda row: _share(row.dead), lambda row: row.dead),
+    _Column("gradient", "r", lambda row: _number(_gradient(row)), _gradient),
+)
+_FIGURE_COLUMNS = (
+    _NAME,
+    _Column("output", "l", lambda row: text(shape_words(row.shape)), lambda row: row.shape or None),
+    _Column("mean", "r", lambda row: _number(row.mean), lambda row: row.mean),
+    _Column("σ", "r", lambda row: _number(row.sigma), lambda row: row.sigma),
+    _Column("|f′|", "r", lambda row: _number(row.slope), lambda row: row.slope),
+    _Column("rank", "r", lambda row: text(_rank(row)), lambda row: row.rank),
+    _Column("/weights", "r", lambda row: _number(row.gradient_ratio), lambda row: row.gradient_ratio),
+    _Column("log₁₀ step", "r", lambda row: text(_decades(row.update_ratio)), lambda row: row.update_ratio),
+)
 
 
 def _table(report: ProbeReport) -> tuple[Block, ...]:
@@ -411,78 +422,4 @@ def _one_table(columns: Sequence[_Column], rows: Sequence[ProbeRow], caption: Te
         "".join(c.align for c in known),
         caption,
         sortable=True,
-    )
-
-
-# --- plots ------------------------------------------------------------------------------------
-
-
-def _plots(report: ProbeReport) -> tuple[Block, ...]:
-    blocks = [*_gradient_plot(report), *_histograms(report)]
-    return (Section(text("Layer by layer"), tuple(blocks)),) if blocks else ()
-
-
-def _gradient_plot(report: ProbeReport) -> tuple[Block, ...]:
-    """Gradient norms by depth: of outputs, and of weights."""
-    rows = report.rows
-    outputs = _points(rows, lambda row: row.output_gradient_norm)
-    weights = _points(rows, lambda row: row.gradient_norm)
-    lines = [
-        Series(name, points)
-        for name, points in (("by the output", outputs), ("by the parameters", weights))
-        if any(y > 0 for _x, y in points)
-    ]
-    if not lines or len(rows) < 2:
-        return ()
-    last = next((y for _x, y in reversed(outputs) if y > 0), None)
-    levels = []
-    if last is not None:
-        limit = VERDICTS["small_gradient"].threshold * last
-        if min((y for _x, y in outputs if y > 0), default=last) < 100 * limit:
-            levels.append(Level(limit, "vanishing below"))
-    names = tuple(row.name for row in rows)
-    chart = Chart(
-        "Gradient of the loss by depth",
-        Axis("layer, from input to loss", categories=names),
-        Axis("norm of the gradient", "log"),
-        tuple(lines),
-        tuple(levels),
-    )
-    return (Plot((chart,)),)
-
-
-def _points(
-    rows: Sequence[ProbeRow], ask: Callable[[ProbeRow], float | None]
-) -> tuple[tuple[float, float], ...]:
-    found = [(n, ask(row)) for n, row in enumerate(rows)]
-    return tuple((float(n), value) for n, value in found if value is not None and math.isfinite(value))
-
-
-def _histograms(report: ProbeReport) -> tuple[Block, ...]:
-    """What each layer puts out: layers with a finding first, then evenly from all."""
-    known = [row for row in report.rows if any(row.bins)]
-    if not known:
-        return ()
-    first = [row for row in known if row.verdict != "healthy"][: SHOWN_HISTOGRAMS // 2]
-    rest = [row for row in known if row not in first]
-    room = SHOWN_HISTOGRAMS - len(first)
-    step = max(1, -(-len(rest) // room))
-    shown = {row.name for row in (*first, *rest[::step])}
-    charts = tuple(_one_histogram(row) for row in known if row.name in shown)
-    caption = text("What each layer puts out; a sample of its values.")
-    left = len(known) - len(charts)
-    plot = Plot(charts, caption)
-    return (plot, Hidden(left, "layers", text("all of them are in ", Code("report.rows")))) if left else (plot,)
-
-
-def _one_histogram(row: ProbeRow) -> Chart:
-    low, high = row.edges
-    width = (high - low) / len(row.bins)
-    total = sum(row.bins)
-    points = tuple(
-        (low + (n + 0.5) * width, 100 * count / total) for n, count in enumerate(row.bins)
-    )
-    title = row.name if row.verdict == "healthy" else f"{row.name}: {row.verdict}"
-    return Chart(
-        title, Axis("output"), Axis("% of values", least=0.0), (Series(row.kind, points, "bars"),), size="small"
     )

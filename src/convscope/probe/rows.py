@@ -266,5 +266,3 @@ def weight_scale(row: ProbeRow) -> float:
     weights = [p for p in row.parameters if len(p.shape) >= 2]
     usual = math.hypot(*(math.sqrt(p.shape[0] / 3) for p in weights)) if weights else 0.0
     return max(math.hypot(*(p.weight_norm for p in weights)) if weights else 0.0, usual)
-
-

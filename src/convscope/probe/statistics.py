@@ -16,6 +16,7 @@ from convscope.probe.activations import Activation
 # Squares are summed in blocks of so many values in single precision, and the blocks in double.
 BLOCK = 2**12
 
+
 @dataclass(frozen=True)
 class Sample:
     """How much of a layer's output its directions are taken from.
@@ -168,11 +169,10 @@ def absorb(spreads: Iterable[Spread]) -> None:
         stacked = torch.stack([sample for _spread, sample in members])
         finite = torch.isfinite(stacked.flatten(1)).all(1).tolist()
         if not all(finite):
-            members = [member for member, is_finite in zip(members, finite, strict=True) if is_finite]
-            if not members:
-                continue
-            stacked = torch.stack([sample for _spread, sample in members])
-        _absorb_group([spread for spread, _sample in members], stacked)
+            stacked = stacked[finite]
+        kept = [spread for (spread, _sample), is_finite in zip(members, finite, strict=True) if is_finite]
+        if kept:
+            _absorb_group(kept, stacked)
 
 
 def _absorb_group(spreads: list[Spread], stacked: Tensor) -> None:

@@ -72,12 +72,14 @@ def _step(
         inner[name] = OrderedDict()
     state = optimiser.state.get(parameter)
     inner["state"] = defaultdict(dict, {double: copy.deepcopy(state)} if state is not None else {})
-    options = {key: copy.deepcopy(value) for key, value in group.items() if key not in {"params", "param_names"}}
+    options = {
+        key: copy.deepcopy(value) for key, value in group.items() if key not in {"params", "param_names"}
+    }
     inner["param_groups"] = [{**options, "params": [double]}]
     try:
         with torch.no_grad():
             type(optimiser).step(stand_in)
-    except Exception as error:  # noqa: BLE001 - optimisers of others raise whatever they like
+    except Exception as error:
         told = " ".join(str(error).split())[:200]
         raise UnsupportedError(
             f"{type(optimiser).__name__} cannot step on a copy: {type(error).__name__}: {told}"

@@ -75,9 +75,11 @@ _TABLE = (
         "layer",
         0.9,
         "at least 0.9 of 32 units or more, or every unit, is not positive on any input",
-        "a rectifier passes neither value nor gradient there (Lu et al., Dying ReLU and initialization, 2020)",
+        "a rectifier passes neither value nor gradient there (Lu et al., Dying ReLU and "
+        "initialization, 2020)",
         "Move the bias of the layer before it back to zero and initialise its weights by He's rule; "
-        "LeakyReLU, ELU or GELU keep a gradient below zero, a normalisation before it centres its input, and a "
+        "LeakyReLU, ELU or GELU keep a gradient below zero, a normalisation before it centres its "
+        "input, and a "
         "lower learning rate keeps it there.",
     ),
     Rule(
@@ -86,9 +88,11 @@ _TABLE = (
         "layer",
         0.3,
         "at least 0.3 of the outputs lie where the function is flat",
-        "|tanh| > 0.97 is flat in Karpathy's makemore, part 3, where 0.2 at the first layer and 0.05 later are "
+        "|tanh| > 0.97 is flat in Karpathy's makemore, part 3, where 0.2 at the first layer and "
+        "0.05 later are "
         "healthy; the slope there is below 0.06",
-        "Initialise the weights before it by Xavier's rule, or put BatchNorm between them so that its input has "
+        "Initialise the weights before it by Xavier's rule, or put BatchNorm between them so that "
+        "its input has "
         "spread 1; in hidden layers the ReLU family does not saturate.",
     ),
     Rule(
@@ -108,7 +112,8 @@ _TABLE = (
         1e-10,
         "all its channels move together: the second principal variance is below 10⁻¹⁰ of the first",
         "the rounding of single precision; delve's saturation (Richter et al. 2021) is then one direction",
-        "Units that start equal stay equal: initialise the weights at random, by He's rule (ReLU) or Xavier's "
+        "Units that start equal stay equal: initialise the weights at random, by He's rule (ReLU) "
+        "or Xavier's "
         "(tanh, sigmoid).",
     ),
     Rule(
@@ -157,8 +162,10 @@ _TABLE = (
         "exploding",
         "step",
         0.15,
-        "the next step of gradient descent is above 0.15 of its weights, or of the size He's rule would give them",
-        "about 0.001 is healthy (Karpathy's makemore, part 3); the last layer of a network takes up to 0.08 at "
+        "the next step of gradient descent is above 0.15 of its weights, or of the size He's rule "
+        "would give them",
+        "about 0.001 is healthy (Karpathy's makemore, part 3); the last layer of a network takes "
+        "up to 0.08 at "
         "a learning rate of 0.1",
         _LOWER,
     ),
@@ -167,9 +174,11 @@ _TABLE = (
         "exploding",
         "step",
         0.5,
-        "the next step of an optimiser that scales or gathers gradients is above 0.5 of its weights, or of the size "
+        "the next step of an optimiser that scales or gathers gradients is above 0.5 of its "
+        "weights, or of the size "
         "He's rule would give them",
-        "about 0.001 is healthy (Karpathy's makemore, part 3); the first step of Adam moves every weight by the "
+        "about 0.001 is healthy (Karpathy's makemore, part 3); the first step of Adam moves every "
+        "weight by the "
         "learning rate, which for 0.001 and 25000 inputs is 0.27 of the weights",
         _LOWER,
     ),

@@ -54,11 +54,11 @@ def watch(model: torch.nn.Module, optimiser: torch.optim.Optimizer, *, every: in
         InputError: no optimiser, or `every` below one.
 
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
-    >>> optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> optimiser = torch.optim.SGD(model.parameters(), lr=0.01)
     >>> with watch(model, optimiser) as w:
     ...     for _ in range(3):
     ...         optimiser.zero_grad()
-    ...         model(torch.ones(2, 4)).mean().backward()
+    ...         model(torch.eye(4)).mean().backward()
     ...         _ = optimiser.step()
     >>> w.report().is_healthy, w.steps
     (True, (1,))
@@ -189,7 +189,7 @@ class _Sample:
     def start(self, inputs: list[Tensor]) -> None:
         self._attached.__enter__()
         self.found.observer.begin(inputs)
-        self._mode.__enter__()
+        self._mode.__enter__()  # type: ignore[no-untyped-call]
         self._is_running = True
         self.found.batches = 1
         self.found.items = inputs[0].shape[0] if inputs and inputs[0].ndim else 1
@@ -203,7 +203,7 @@ class _Sample:
         """The forward pass is over, or was left."""
         if self._is_running:
             self._is_running = False
-            self._mode.__exit__(None, None, None)
+            self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             self.found.observer.end()
             self._attached.__exit__(None, None, None)
 
