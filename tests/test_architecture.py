@@ -33,10 +33,11 @@ LAW: dict[str, set[str]] = {
     "teach": {"core", "rules", "worked"},
     "rewrite": {"core", "rules", "worked"},
     # A model that is run is left as it was, for whatever reason it is run.
-    "probe": {
+    "probing": {
         "core",
         "rules",
         "worked",
+        "rewrite",
         "importers.picture",
         "importers.torch_parts",
         "importers.torch_untouched",
@@ -81,7 +82,7 @@ LIBRARIES: dict[str, set[str]] = {
     "importers": {"numpy", "onnx", "google", "torch", "keras", "PIL", "h5py", "safetensors"},
     "interpret": {"numpy", "PIL"},
     "rewrite": {"numpy", "scipy"},
-    "probe": {"numpy", "torch", "sklearn", "PIL"},
+    "probing": {"numpy", "torch", "sklearn", "PIL"},
     "problems": {"numpy", "yaml"},
     "cli": {"click", "rich", "numpy", "PIL"},
     "errors": set(),

@@ -77,11 +77,11 @@ if TYPE_CHECKING:
     from convscope.interpret.highlight import Highlight as Highlight
     from convscope.interpret.highlight import highlight as highlight
     from convscope.interpret.sheet import Sheet as Sheet
-    from convscope.probe.network import probe as probe
-    from convscope.probe.paper import Saturation as Saturation
-    from convscope.probe.paper import saturation as saturation
-    from convscope.probe.report import ProbeReport as ProbeReport
-    from convscope.probe.watch import watch as watch
+    from convscope.probing.network import probe as probe
+    from convscope.probing.paper import Saturation as Saturation
+    from convscope.probing.paper import saturation as saturation
+    from convscope.probing.report import ProbeReport as ProbeReport
+    from convscope.probing.watch import watch as watch
     from convscope.problems import ProblemSet as ProblemSet
     from convscope.problems import SolvedSet as SolvedSet
     from convscope.problems import load_problems as load_problems
@@ -141,10 +141,10 @@ _HOMES = {
     "interpret.highlight": ("Highlight", "highlight"),
     "interpret.sheet": ("Sheet",),
     "interpret.description": ("Description", "describe"),
-    "probe.network": ("probe",),
-    "probe.paper": ("Saturation", "saturation"),
-    "probe.report": ("ProbeReport",),
-    "probe.watch": ("watch",),
+    "probing.network": ("probe",),
+    "probing.paper": ("Saturation", "saturation"),
+    "probing.report": ("ProbeReport",),
+    "probing.watch": ("watch",),
     "problems": ("ProblemSet", "SolvedSet", "load_problems"),
     "rewrite.as_conv": ("as_conv",),
     "rewrite.backward": ("Backward", "backward"),

@@ -31,8 +31,8 @@ from convscope.core.layer import Layer
 from convscope.core.number import Exact
 from convscope.core.plot import Axis, Chart, Level, Series
 from convscope.core.pointwise import ReLU
-from convscope.probe.slope_steps import derivative_steps, small_steps
-from convscope.probe.small_numbers import figures, is_written, power_of_ten
+from convscope.probing.slope_steps import derivative_steps, small_steps
+from convscope.probing.small_numbers import figures, is_written, power_of_ten
 from convscope.worked.arithmetic import mapped
 from convscope.worked.functions import FUNCTIONS
 from convscope.worked.named import Named
@@ -42,8 +42,8 @@ from convscope.worked.slopes import Stretch, X, pieces_of, slope_at, slope_name
 from convscope.worked.views import array_views, matrix_view
 
 if TYPE_CHECKING:
-    from convscope.probe.paper import Saturation
-    from convscope.probe.stack import Stack, StackStep
+    from convscope.probing.paper import Saturation
+    from convscope.probing.stack import Stack, StackStep
 
 CHAIN_DEPTHS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 # The curve is drawn at least so far to each side, with so many points for each unit at most.
@@ -311,7 +311,7 @@ def _scaled(value: Exact, unit: Fraction) -> Exact:
 
 def _summary(stack: Stack) -> Iterator[Block]:
     """A row for each layer, from the last to the first, and the bound beside what came out."""
-    from convscope.probe.stack import largest
+    from convscope.probing.stack import largest
 
     rows = []
     for step in reversed(stack.steps):

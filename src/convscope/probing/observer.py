@@ -12,10 +12,10 @@ from typing import Any, Self
 import torch
 from torch.overrides import TorchFunctionMode
 
-from convscope.probe.activations import ACTIVATIONS, Activation, settled, slopes
-from convscope.probe.batches import tensors_in
-from convscope.probe.flow import Flow
-from convscope.probe.statistics import Firing, Moments, Sample, Spread, absorb, norm, settle
+from convscope.probing.activations import ACTIVATIONS, Activation, settled, slopes
+from convscope.probing.batches import tensors_in
+from convscope.probing.flow import Flow
+from convscope.probing.statistics import Firing, Moments, Sample, Spread, absorb, norm, settle
 
 Tensor = torch.Tensor
 # Layers whose channels come last; elsewhere they follow the items.

@@ -11,12 +11,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from probe import nets  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 import convscope as cs  # noqa: E402
 from convscope.errors import InputError, UnsupportedError  # noqa: E402
-from probe import nets  # noqa: E402
 
 GREY = nets.digits_like(1, 8, 16, 3)
 COLOUR = nets.digits_like(3, 32, 4, 2)
@@ -400,7 +400,7 @@ def test_mistakes_are_one_clear_line(call, told):
 def test_memory_does_not_grow_with_batches():
     def kept(count):
         model = nets.cnn()
-        from convscope.probe import network
+        from convscope.probing import network
 
         found = {}
         original = network.built_report
@@ -423,7 +423,7 @@ def test_memory_does_not_grow_with_batches():
 def test_the_function_has_the_name_of_its_room():
     import importlib
 
-    importlib.import_module("convscope.probe.report")
+    importlib.import_module("convscope.probing.report")
     assert cs.probe(nets.cnn(), GREY).is_healthy
     assert importlib.import_module("convscope.probe")(nets.cnn(), GREY).is_healthy
 

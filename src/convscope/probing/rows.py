@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convscope.probe.observer import COMPUTED, Watched
-from convscope.probe.statistics import BINS, effective_rank, norm
-from convscope.probe.verdicts import VERDICTS, Rule, Verdict
+from convscope.probing.observer import COMPUTED, Watched
+from convscope.probing.statistics import BINS, effective_rank, norm
+from convscope.probing.verdicts import VERDICTS, Rule, Verdict
 
 if TYPE_CHECKING:
-    from convscope.probe.network import Found
-    from convscope.probe.report import ProbeReport
+    from convscope.probing.network import Found
+    from convscope.probing.report import ProbeReport
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ class ProbeFinding:
 
 def built_report(found: Found, model: str) -> ProbeReport:
     """The report on what was measured."""
-    from convscope.probe.judging import judge
-    from convscope.probe.report import ProbeReport
+    from convscope.probing.judging import judge
+    from convscope.probing.report import ProbeReport
 
     found.observer.settled()
     owners = _owners(found)

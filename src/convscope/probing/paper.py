@@ -16,7 +16,7 @@ from convscope.core.number import Exact, parse_number
 from convscope.core.pointwise import Dropout, Identity
 from convscope.core.reading import MatrixLike, matrix
 from convscope.errors import InputError
-from convscope.probe.stack import Stack, backward
+from convscope.probing.stack import Stack, backward
 from convscope.show import Showable
 from convscope.worked.arithmetic import mapped
 from convscope.worked.named import Named
@@ -115,7 +115,7 @@ class Saturation(Showable):
 
     def document(self) -> Document:
         """The slope derived, the flat parts, the chain, the curve, and the stack where there is one."""
-        from convscope.probe.paper_document import saturation_document
+        from convscope.probing.paper_document import saturation_document
 
         return saturation_document(self)
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from convscope.probe.activations import Activation
+from convscope.probing.activations import Activation
 
 # Squares are summed in blocks of so many values in single precision, and the blocks in double.
 BLOCK = 2**12

@@ -30,7 +30,7 @@ from convscope.core.pooling import (
 )
 from convscope.core.reading import MatrixLike, matrix
 from convscope.errors import InputError, UnsupportedError
-from convscope.probe.small_numbers import figures, is_written
+from convscope.probing.small_numbers import figures, is_written
 from convscope.rewrite.affine import layer_map
 from convscope.rewrite.affine_map import AffineMap
 from convscope.rewrite.backward.layers import routing
@@ -145,7 +145,7 @@ class Stack(Showable):
 
     def document(self) -> Document:
         """Every layer, from the last to the first."""
-        from convscope.probe.paper_document import stack_document
+        from convscope.probing.paper_document import stack_document
 
         return stack_document(self)
 

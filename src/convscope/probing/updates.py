@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from convscope.errors import InputError, UnsupportedError
-from convscope.probe.statistics import norm
+from convscope.probing.statistics import norm
 
 Tensor = torch.Tensor
 

@@ -11,7 +11,7 @@ import pytest
 
 import convscope as cs
 from convscope.core.document import Plot, Section
-from convscope.probe.paper_document import charts, scaled_views
+from convscope.probing.paper_document import charts, scaled_views
 
 F = Fraction
 X = "0 0 0 0; 0 1 0 1; 1 .5 1 .5; 0 1 0 1"

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from convscope.probe.flow import bits
-from convscope.probe.observer import Watched
-from convscope.probe.rows import ProbeFinding, ProbeRow, weight_scale
-from convscope.probe.verdicts import FEWEST_BESIDE, FEWEST_DIRECTIONS, FEWEST_UNITS, SCOPES, VERDICTS
+from convscope.probing.flow import bits
+from convscope.probing.observer import Watched
+from convscope.probing.rows import ProbeFinding, ProbeRow, weight_scale
+from convscope.probing.verdicts import FEWEST_BESIDE, FEWEST_DIRECTIONS, FEWEST_UNITS, SCOPES, VERDICTS
 
 if TYPE_CHECKING:
-    from convscope.probe.network import Found
+    from convscope.probing.network import Found
 
 INPUT = "(input)"
 LOSS = "(loss)"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 import convscope as cs
-from convscope.probe.stack import backward
+from convscope.probing.stack import backward
 
 X = "0 0 0 0; 0 1 0 1; 1 .5 1 .5; 0 1 0 1"
 CONV = cs.Conv("0 2 0; 2 1 1; 0 2 0", padding=1, flip=True)

@@ -26,10 +26,10 @@ from convscope.core.document import (
 )
 from convscope.core.plot import Sparkline
 from convscope.errors import InputError, nearest_name
-from convscope.probe.figures import figure, ordinal_list, shape_words
-from convscope.probe.plots import plots
-from convscope.probe.rows import ProbeFinding, ProbeRow
-from convscope.probe.verdicts import VERDICTS
+from convscope.probing.figures import figure, ordinal_list, shape_words
+from convscope.probing.plots import plots
+from convscope.probing.rows import ProbeFinding, ProbeRow
+from convscope.probing.verdicts import VERDICTS
 from convscope.show import Showable
 
 # Longer reports show their first and last rows, and every row with a verdict.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import convscope as cs
-from convscope.probe.small_numbers import figures, is_written, power_of_ten, rounded
+from convscope.probing.small_numbers import figures, is_written, power_of_ten, rounded
 from convscope.render.text_math import writer
 from convscope.worked.slopes import slope_at
 

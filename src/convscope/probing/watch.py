@@ -13,13 +13,13 @@ import torch
 
 from convscope.errors import InputError, UnsupportedError
 from convscope.importers.torch_parts import Parts
-from convscope.probe.batches import tensors_in
-from convscope.probe.network import Found, plain_model, watched_modules
-from convscope.probe.observer import Gradients, Observer, functions_seen
-from convscope.probe.report import ProbeReport
-from convscope.probe.rows import built_report
-from convscope.probe.statistics import norm
-from convscope.probe.updates import check_optimiser, scales_steps
+from convscope.probing.batches import tensors_in
+from convscope.probing.network import Found, plain_model, watched_modules
+from convscope.probing.observer import Gradients, Observer, functions_seen
+from convscope.probing.report import ProbeReport
+from convscope.probing.rows import built_report
+from convscope.probing.statistics import norm
+from convscope.probing.updates import check_optimiser, scales_steps
 
 # A sample may cost so much of the time since the last one; the wait is stretched where it cost more.
 SHARE = 0.02

@@ -8,11 +8,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from probe import nets  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 import convscope as cs  # noqa: E402
 from convscope.errors import InputError, UnsupportedError  # noqa: E402
-from probe import nets  # noqa: E402
 
 DATA = nets.digits_like(1, 8, 16, 3)
 
@@ -54,7 +54,7 @@ def test_a_watched_training_is_the_same_training():
 
 
 def test_the_report_has_the_last_sample_and_what_came_before(monkeypatch):
-    monkeypatch.setattr("convscope.probe.watch.SHARE", 1e9)  # samples cost nothing
+    monkeypatch.setattr("convscope.probing.watch.SHARE", 1e9)  # samples cost nothing
     torch.manual_seed(0)
     model = nets.cnn()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)

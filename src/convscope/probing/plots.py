@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from convscope.core.document import Block, Code, Hidden, Plot, Section, text
 from convscope.core.plot import Axis, Chart, Level, Series
-from convscope.probe.rows import ProbeRow
-from convscope.probe.verdicts import VERDICTS
+from convscope.probing.rows import ProbeRow
+from convscope.probing.verdicts import VERDICTS
 
 # Layers with a finding come first; the others are taken evenly.
 SHOWN_HISTOGRAMS = 24

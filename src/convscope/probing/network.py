@@ -14,13 +14,13 @@ import torch
 from convscope.errors import ConvscopeError, InputError, UnsupportedError
 from convscope.importers.torch_parts import Parts
 from convscope.importers.torch_untouched import untouched
-from convscope.probe.batches import Batch, Reader, measure_loss
-from convscope.probe.data import named_batches
-from convscope.probe.observer import COMPUTED, Gradients, Observer
-from convscope.probe.report import ProbeReport
-from convscope.probe.rows import built_report
-from convscope.probe.untouched import Contents
-from convscope.probe.updates import check_optimiser, scales_steps, update_norms
+from convscope.probing.batches import Batch, Reader, measure_loss
+from convscope.probing.data import named_batches
+from convscope.probing.observer import COMPUTED, Gradients, Observer
+from convscope.probing.report import ProbeReport
+from convscope.probing.rows import built_report
+from convscope.probing.untouched import Contents
+from convscope.probing.updates import check_optimiser, scales_steps, update_norms
 
 Tensor = torch.Tensor
 # Batches of data that is given by name.
