@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import torch
-from probe import nets
+from probing import nets
 from torch.nn import functional
 
 import convscope as cs

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from PIL import Image  # noqa: E402
-from probe import nets  # noqa: E402
+from probing import nets  # noqa: E402
 
 import convscope as cs  # noqa: E402
 from convscope.errors import InputError  # noqa: E402

@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from probe import nets  # noqa: E402
+from probing import nets  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
@@ -418,14 +418,6 @@ def test_memory_does_not_grow_with_batches():
         ) + sum(len(row.spread.waiting) for row in state.rows.values())
 
     assert kept(2) == kept(12)
-
-
-def test_the_function_has_the_name_of_its_room():
-    import importlib
-
-    importlib.import_module("convscope.probing.report")
-    assert cs.probe(nets.cnn(), GREY).is_healthy
-    assert importlib.import_module("convscope.probe")(nets.cnn(), GREY).is_healthy
 
 
 def test_the_report_is_shown_in_every_form(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from probe import nets  # noqa: E402
+from probing import nets  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 import convscope as cs  # noqa: E402

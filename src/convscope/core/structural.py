@@ -316,6 +316,10 @@ class Pad(Layer):
             padding_value=option_number(self, "padding_value", padding_value),
             rank=None if isinstance(padding, int | np.integer) else len(pairs),
         )
+        if self.padding_value != 0 and padding_mode != "constant":
+            raise self.refusal(
+                f"padding_value={padding_value} needs padding_mode='constant', got {padding_mode!r}"
+            )
 
     def for_rank(self, rank: int) -> Self:
         """The layer with one pair an axis."""

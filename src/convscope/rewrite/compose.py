@@ -312,16 +312,38 @@ def _border(
     if _products(convs, found) > MOST_BORDER_PRODUCTS:
         border = border_of(_reached(convs, found), found, is_bound=True)
     else:
-        exact = border_between(affine_map(chain, found), affine_map(one, found))
-        if exact is None:
-            told = f"On an input of {told_shape(found)} cells the one and the many are the same."
-            return None, Step((), (Finding("right", text(told)),))
-        border = exact
+        tried = (found,) if shape else _with_rests(convs, found)
+        exact = [
+            border
+            for lengths in tried
+            if (border := border_between(affine_map(chain, lengths), affine_map(one, lengths))) is not None
+        ]
+        if not exact:
+            whole = "On every input that leaves a window no rest, and with every rest,"
+            told = whole if len(tried) > 1 else f"On an input of {told_shape(found)} cells"
+            return None, Step((), (Finding("right", text(f"{told} the one and the many are the same.")),))
+        border = max(exact, key=lambda border: sum(border.before) + sum(border.after))
     why = text(
         "Padding between two layers pads the first one's output; the one convolution pads the input only. "
         "So they differ where the second window reaches into that padding."
     )
     return border, Step(why)
+
+
+def _with_rests(convs: list[Conv], shape: Index) -> tuple[Index, ...]:
+    """That shape, and longer ones in which the windows before the last layer leave cells over at the end.
+
+    The one convolution sees those cells when its window reaches into the padding; the many do not.
+    """
+    steps = [math.prod(axis) for axis in zip(*(conv.stride for conv in convs[:-1]), strict=True)]
+    rests = range(min(max(steps), MOST_RESTS))
+    shapes = [
+        (shape[0], *(n + min(rest, s - 1) for n, s in zip(shape[1:], steps, strict=True))) for rest in rests
+    ]
+    return tuple(
+        found for found in shapes
+        if math.prod(found) <= MAX_CELLS and _products(convs, found) <= MOST_BORDER_PRODUCTS
+    )  # fmt: skip
 
 
 def _products(convs: list[Conv], shape: Index) -> int:
