@@ -16,10 +16,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import torch
-from probing import nets
 from torch.nn import functional
 
 import convscope as cs
+from probing import nets
 
 
 def seconds(run: Callable[[], object]) -> float:

@@ -8,11 +8,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from PIL import Image  # noqa: E402
-from probing import nets  # noqa: E402
 
 import convscope as cs  # noqa: E402
 from convscope.errors import InputError  # noqa: E402
 from convscope.probing.data import named_batches  # noqa: E402
+from probing import nets  # noqa: E402
 
 
 def test_digits():

@@ -11,12 +11,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from probing import nets  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 import convscope as cs  # noqa: E402
 from convscope.errors import InputError, UnsupportedError  # noqa: E402
+from probing import nets  # noqa: E402
 
 GREY = nets.digits_like(1, 8, 16, 3)
 COLOUR = nets.digits_like(3, 32, 4, 2)

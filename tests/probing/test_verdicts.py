@@ -8,11 +8,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from probing import nets  # noqa: E402
 from torch import nn  # noqa: E402
 
 import convscope as cs  # noqa: E402
 from convscope.probing.verdicts import VERDICTS  # noqa: E402
+from probing import nets  # noqa: E402
 
 GREY = nets.digits_like(1, 8, 32, 2)
 COLOUR = nets.digits_like(3, 32, 8, 2)

@@ -8,11 +8,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from probing import nets  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 import convscope as cs  # noqa: E402
 from convscope.errors import InputError, UnsupportedError  # noqa: E402
+from probing import nets  # noqa: E402
 
 DATA = nets.digits_like(1, 8, 16, 3)
 
