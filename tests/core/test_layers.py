@@ -236,6 +236,10 @@ REFUSED = [
         "Conv: padding_value=1 needs padding_mode='constant', got 'zeros'",
     ),
     (
+        lambda: cs.Pad(1, "reflect", 1),
+        "Pad: padding_value=1 needs padding_mode='constant', got 'reflect'",
+    ),
+    (
         lambda: cs.Conv("1 2", padding_mode="constant", padding_value="x"),
         "Conv: padding_value: 'x' is not a number",
     ),

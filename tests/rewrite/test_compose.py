@@ -168,3 +168,24 @@ def test_it_is_shown():
     found = compose(cs.Conv(np.ones((2, 3, 3, 3)), padding=1, bias=[1, 2]), cs.Conv(np.ones((1, 2, 2, 2))))
     for form in (found.to_text, found.to_markdown, found.to_latex, found.to_html):
         assert form()
+
+
+def test_cells_that_a_stride_leaves_over_are_seen():
+    # With lengths of 3n both are the same: the padding lies beyond the last window. One more cell is a rest
+    # that the one convolution sees from within the padding, and the two layers do not.
+    first, second = cs.Conv("1 2 3", stride=3), cs.Conv("1 1", padding=2)
+    found = compose(first, second)
+    assert not found.is_exact
+    assert found.border.input_shape[-1] % 3
+    assert bool(cs.equivalent(found, (first, second))) is found.is_exact
+
+
+@pytest.mark.parametrize("last", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_exact_means_proved_for_every_size(stride, last):
+    first = cs.Conv(np.ones((1, 1, 3), dtype=int), stride=stride)
+    for padding in (0, 1, 2, 3):
+        for taps in (1, 2, 3):
+            second = cs.Conv(np.ones((1, 1, taps), dtype=int), stride=last, padding=padding, dilation=2)
+            found = compose(first, second)
+            assert found.is_exact is bool(cs.equivalent(found, (first, second)))

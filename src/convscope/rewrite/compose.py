@@ -30,6 +30,9 @@ from convscope.worked.views import array_views, matrix_view
 
 # So many products of entries take about a second; beyond, the border is bounded by where windows reach.
 MOST_BORDER_PRODUCTS = 2**26
+
+# So many lengths are compared where strides may leave cells over at the end.
+MOST_RESTS = 36
 # Products of weights: some ten seconds' worth.
 MOST_PRODUCTS = 2**33
 
@@ -314,15 +317,15 @@ def _border(
     else:
         tried = (found,) if shape else _with_rests(convs, found)
         exact = [
-            border
+            differing
             for lengths in tried
-            if (border := border_between(affine_map(chain, lengths), affine_map(one, lengths))) is not None
+            if (differing := border_between(affine_map(chain, lengths), affine_map(one, lengths))) is not None
         ]
         if not exact:
             whole = "On every input that leaves a window no rest, and with every rest,"
             told = whole if len(tried) > 1 else f"On an input of {told_shape(found)} cells"
             return None, Step((), (Finding("right", text(f"{told} the one and the many are the same.")),))
-        border = max(exact, key=lambda border: sum(border.before) + sum(border.after))
+        border = max(exact, key=lambda found: sum(found.before) + sum(found.after))
     why = text(
         "Padding between two layers pads the first one's output; the one convolution pads the input only. "
         "So they differ where the second window reaches into that padding."
@@ -331,15 +334,13 @@ def _border(
 
 
 def _with_rests(convs: list[Conv], shape: Index) -> tuple[Index, ...]:
-    """That shape, and longer ones in which the windows before the last layer leave cells over at the end.
+    """That shape, and longer ones in which windows leave cells over at the end.
 
     The one convolution sees those cells when its window reaches into the padding; the many do not.
     """
-    steps = [math.prod(axis) for axis in zip(*(conv.stride for conv in convs[:-1]), strict=True)]
+    steps = [math.prod(axis) for axis in zip(*(conv.stride for conv in convs), strict=True)]
     rests = range(min(max(steps), MOST_RESTS))
-    shapes = [
-        (shape[0], *(n + min(rest, s - 1) for n, s in zip(shape[1:], steps, strict=True))) for rest in rests
-    ]
+    shapes = [(shape[0], *(n + rest % s for n, s in zip(shape[1:], steps, strict=True))) for rest in rests]
     return tuple(
         found for found in shapes
         if math.prod(found) <= MAX_CELLS and _products(convs, found) <= MOST_BORDER_PRODUCTS
