@@ -84,7 +84,7 @@ def main() -> None:
     torch.set_num_threads(1)  # small convolutions: two threads can be ten times slower than one
     watching("MLP, 64 items", nets.mlp(), torch.rand(64, 1, 8, 8), 3000)
     watching("CNN, 64 items of 8×8", nets.cnn(), torch.rand(64, 1, 8, 8), 600)
-    watching("ResNet, 16 of 32×32", nets.ResNet(), torch.rand(16, 3, 32, 32), 200)
+    watching("ResNet, 16 of 32×32", nets.ResNet(), torch.rand(16, 3, 32, 32), 400)
     torch.set_num_threads(os.cpu_count() or 1)
     for items, size in ((2, 224), (4, 128), (8, 64)):
         deep(items, size)

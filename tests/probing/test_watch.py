@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 
@@ -111,12 +112,38 @@ def test_validation_is_not_sampled_and_failures_leave_no_hooks():
         w.report()
 
 
-def test_a_sample_that_costs_much_is_taken_more_rarely():
-    w = cs.watch(nets.cnn(), torch.optim.SGD(nets.cnn().parameters(), lr=0.1), every=10)
-    w._times = [1.0, 1.0, 1.0]
-    assert w._wait(1.0) == 10
-    assert w._wait(1.1) == 10
-    assert w._wait(3.0) == 100  # two steps' time, at a fiftieth of it
+def sampled(monkeypatch, *, steps, every, cost):
+    """The steps that are sampled where an ordinary step takes one second and a sample so much more."""
+    clock = [0.0]
+    clocked = SimpleNamespace(perf_counter=lambda: clock[0])
+    monkeypatch.setattr("convscope.probing.watch.time", clocked)
+    model = torch.nn.Linear(2, 1)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    with cs.watch(model, optimiser, every=every) as w:
+        for _ in range(steps):
+            before = len(w.steps)
+            optimiser.zero_grad()
+            model(torch.ones(1, 2)).mean().backward()
+            clock[0] += 1.0 + (cost if model._forward_hooks else 0.0)
+            optimiser.step()
+            assert len(w.steps) - before in {0, 1}
+    return w.steps
+
+
+def test_a_cheap_sample_is_taken_every_so_many_steps(monkeypatch):
+    assert sampled(monkeypatch, steps=130, every=10, cost=0.0)[:3] == (
+        1,
+        102,
+        112,
+    )  # the first had to be paid for
+
+
+def test_a_sample_that_costs_much_is_taken_more_rarely(monkeypatch):
+    found = sampled(monkeypatch, steps=900, every=10, cost=2.0)
+    assert found[0] == 1
+    for count, step in enumerate(found[1:], start=2):
+        assert 1 + 2.0 * count <= 0.02 * step + 1  # all samples, the first with its ordinary second
+    assert len(found) >= 5
 
 
 def test_mistakes():

@@ -6,6 +6,7 @@ import math
 import statistics
 import time
 import weakref
+from collections import deque
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from convscope.probing.rows import built_report
 from convscope.probing.statistics import norm
 from convscope.probing.updates import check_optimiser, scales_steps
 
-# A sample may cost so much of the time since the last one; the wait is stretched where it cost more.
+# So much of the loop's time may go to samples; where they cost more, the next one waits.
 SHARE = 0.02
 # A weight's step is measured on so many of its values.
 STEPPED = 2**13
@@ -36,10 +37,10 @@ Tensor = torch.Tensor
 def watch(model: torch.nn.Module, optimiser: torch.optim.Optimizer, *, every: int = 100) -> Watch:
     """Watch a training loop: used as a context around it, it takes a sample every so many steps.
 
-    The first step is sampled, and then every `every` steps or more rarely: a sample that took more than a
-    fiftieth of the time since the last one is waited for longer, so that watching stays below 3 % of the
-    loop. Between samples two hooks count steps; nothing in the model or the optimiser is changed, and the
-    hooks are removed at the end of the block whatever happens.
+    The first step is sampled, and then every `every` steps or more rarely: a sample waits until all of them,
+    itself included, are a fiftieth of the loop's time, so that watching stays below 3 % of a loop that
+    runs long enough to pay for the first. Between samples two hooks of the optimiser count steps. Nothing in
+    the model or the optimiser is changed, and all hooks are removed at the end whatever happens.
 
     Args:
         model: run by the loop as usual, with gradients enabled.
@@ -82,12 +83,18 @@ class Watch:
         self._optimiser = optimiser
         self._every = every
         self._handles: list[Any] = []
+        self._forward_handles: list[Any] = []
         self._step = 0
-        self._next = 1
+        self._sampled = 0  # the step of the last sample
         self._sample: _Sample | None = None
         self._last: Found | None = None
         self._history: list[tuple[int, dict[str, float]]] = []
-        self._times: list[float] = []
+        self._times: deque[float] = deque(maxlen=REMEMBERED)
+        self._loop, self._spent, self._cost = (
+            0.0,
+            0.0,
+            0.0,
+        )  # seconds: the loop's own, all samples', the last one's
         self._since = math.nan
 
     @property
@@ -98,11 +105,10 @@ class Watch:
     def __enter__(self) -> Self:
         self._since = time.perf_counter()
         self._handles = [
-            self._model.register_forward_pre_hook(self._before_forward, with_kwargs=True),
-            self._model.register_forward_hook(self._after_forward, always_call=True),
             self._optimiser.register_step_pre_hook(self._before_step),
             self._optimiser.register_step_post_hook(self._after_step),
         ]
+        self._listen()
         return self
 
     def __exit__(
@@ -111,6 +117,7 @@ class Watch:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        self._forget()
         if self._sample is not None:
             self._sample.stop()
             self._sample = None
@@ -132,11 +139,22 @@ class Watch:
                 lines.append((row.name, line))
         return report.over_time(self.steps, tuple(lines))
 
+    def _listen(self) -> None:
+        """The next forward pass is to be sampled."""
+        self._forward_handles = [
+            self._model.register_forward_pre_hook(self._before_forward, with_kwargs=True),
+            self._model.register_forward_hook(self._after_forward, always_call=True),
+        ]
+
+    def _forget(self) -> None:
+        for handle in self._forward_handles:
+            handle.remove()
+        self._forward_handles.clear()
+
     # --- hooks ----------------------------------------------------------------------------------
 
     def _before_forward(self, _module: torch.nn.Module, args: Any, kwargs: Any) -> None:  # noqa: ANN401
-        is_due = self._step + 1 >= self._next
-        if is_due and self._sample is None and torch.is_grad_enabled():
+        if self._sample is None and torch.is_grad_enabled():
             self._sample = _Sample(self._model)
             self._sample.start([*tensors_in(args), *tensors_in(kwargs)])
 
@@ -161,17 +179,21 @@ class Watch:
         now = time.perf_counter()
         taken, self._since = now - self._since, now
         if sample is None:
-            self._times = [*self._times[-REMEMBERED + 1 :], taken]
-        else:
-            self._next = self._step + self._wait(taken)
+            self._times.append(taken)
+            self._loop += taken
+            if not self._forward_handles and self._is_due():
+                self._listen()
+            return
+        ordinary = statistics.median(self._times) if self._times else 0.0
+        self._cost = max(0.0, taken - ordinary)
+        self._loop, self._spent, self._sampled = self._loop + ordinary, self._spent + self._cost, self._step
+        if not self._is_due():
+            self._forget()
 
-    def _wait(self, taken: float) -> int:
-        """Steps until the next sample, from what this one cost beyond an ordinary step."""
-        if not self._times:
-            return self._every
-        ordinary = statistics.median(self._times)
-        cost = max(0.0, taken - ordinary)
-        return max(self._every, math.ceil(cost / (SHARE * ordinary)) if ordinary else 1)
+    def _is_due(self) -> bool:
+        """True when the next step is to be sampled: late enough, and one more sample is paid for."""
+        waited = self._step + 1 - self._sampled
+        return waited >= self._every and self._spent + self._cost <= SHARE * self._loop
 
 
 class _Sample:
