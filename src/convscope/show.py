@@ -111,9 +111,10 @@ class Pictured(Showable):
     def save(self, path: str | PathLike[str], digits: int = DEFAULT_DIGITS) -> Path:
         """Write the figure as ``.png``, or the document that another suffix names (.html, .pdf, .md, …)."""
         from convscope.core.document import Picture
-        from convscope.render.files import write_whole
+        from convscope.render.files import format_of, write_whole
         from convscope.render.pictures import png_bytes
 
         if Path(path).suffix.lower() == ".png":
             return write_whole(Path(path), png_bytes(Picture(self.figure(), "figure")))
+        format_of(Path(path), also=(".png",))
         return super().save(path, digits)

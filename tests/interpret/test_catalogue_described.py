@@ -46,9 +46,9 @@ def test_the_catalogue_says_what_describe_finds():
     assert differences(cs.kernels) == []
 
 
-def test_what_is_said_of_edges_and_lines_is_the_sentence_found():
+def test_what_is_said_of_edges_lines_and_stripes_is_the_sentence_found():
     for name, kernel in cs.kernels.items():
-        if cs.kernels.entry(name).kind in {"edge", "line"}:
+        if cs.kernels.entry(name).kind in {"edge", "line", "Gabor"}:
             # Fits of 3×3 kernels that chance may reach say so after it.
             assert kernel.meaning.startswith(cs.describe(kernel).sentence.split(" It could")[0]), name
 

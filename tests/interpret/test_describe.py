@@ -12,7 +12,7 @@ import convscope as cs
 from convscope.errors import InputError, ShapeError
 from convscope.interpret.description import describe_many
 from convscope.interpret.kinds import CANDIDATES
-from convscope.interpret.sentences import SENTENCES
+from convscope.interpret.sentences import SENTENCES, SIDES
 
 PROBLEM = "-0.89 -0.92 -0.90; 0.01 0.02 0.005; 0.90 0.92 0.89"
 
@@ -192,6 +192,24 @@ def test_patches_of_colour():
     assert found.kind == "colour blob"
     assert found.sentence == "Areas of colour: positive where it is red, negative where it is green."
     assert cs.describe(of_colour((-1, 1, 0), bell())).polarity == "green"
+
+
+def test_a_patch_of_one_channel_claims_no_negative_response():
+    red = of_colour((1, 0, 0), bell())
+    assert cs.describe(red).sentence == "Areas of colour: more where it is red than where it is cyan."
+    assert cs.describe(-red).sentence == "Areas of colour: more where it is cyan than where it is red."
+    assert red[1:].sum() == 0  # what a flat cyan picture would get
+
+
+def test_the_edge_in_the_middle_of_stripes_says_its_polarity():
+    for eighths, sides in enumerate(SIDES):
+        turn = np.deg2rad(45 * eighths)
+        ramp = across(11) * np.cos(turn) + across(11).T * np.sin(turn)
+        kernel = bell(11, 2.5) * np.sin(2 * np.pi * ramp / 4.5)
+        for sign, (dark, bright) in ((1, sides), (-1, sides[::-1])):
+            found = cs.describe(sign * kernel)
+            assert found.kind == "Gabor"
+            assert found.sentence.endswith(f"with an edge in the middle, dark {dark} and bright {bright}.")
 
 
 def test_colour_is_among_the_evidence():

@@ -319,6 +319,11 @@ def test_a_highlight_is_saved_whole(tmp_path, suffix):
     assert not list(tmp_path.glob(".convscope*"))
 
 
+def test_a_figure_of_an_unknown_form_is_told_that_png_is_known(tmp_path):
+    with pytest.raises(cs.InputError, match=r"'\.svg': known: .*\.png"):
+        cs.highlight(CAMERA, PROBLEM).save(tmp_path / "figure1.svg")
+
+
 # --- the command -----------------------------------------------------------------------------------------
 
 

@@ -85,12 +85,15 @@ def edge_meaning(eighths: int) -> str:
     >>> edge_meaning(2)
     'Horizontal edges: positive where it is dark above and bright below.'
     """
+    return f"{EDGES[eighths % 4]} edges: positive where it is {_dark_and_bright(eighths)}."
+
+
+def _dark_and_bright(eighths: int) -> str:
     bright, dark = SIDES[eighths % DIRECTIONS], SIDES[(eighths + DIRECTIONS // 2) % DIRECTIONS]
     places = [side if side in {"above", "below"} else f"at the {side}" for side in (dark, bright)]
     if eighths % 4 == 0:
         places = [f"on the {side}" for side in (dark, bright)]
-    lead = EDGES[eighths % 4]
-    return f"{lead} edges: positive where it is dark {places[0]} and bright {places[1]}."
+    return f"dark {places[0]} and bright {places[1]}"
 
 
 def line_meaning(angle: int, tone: str = "bright") -> str:
@@ -290,7 +293,9 @@ def _gabors() -> Iterator[Entry]:
     for phase, name, words in ((0, "gabor", "even cosine"), (90, "gabor_odd", "odd sine")):
         for angle in (0, 45, 90, 135):
             slope = {45: f", {FALLING}", 135: f", {RISING}"}.get(angle, "")
-            middle = "with a bright bar in the middle" if not phase else "with an edge in the middle"
+            middle = "with a bright bar in the middle"
+            if phase:  # a sine falls from its middle on, and stripes along 0° follow one another downwards
+                middle = f"with an edge in the middle, {_dark_and_bright(angle // 45 + 6)}"
             meaning = f"{LINES[angle]} stripes{slope}, 5 pixels from bar to bar, {middle}."
             yield Entry(f"{name}_{angle}", "Gabor", "Gabor", meaning, DAUGMAN,
                         partial(families.gabor, 13, 5.0, angle, float(phase)), float(angle),

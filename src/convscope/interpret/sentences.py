@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from convscope.interpret.colour import Blend
 from convscope.interpret.finding import DOUBTFUL_SHARE, NAMED_SHARE, NO_STRUCTURE, Finding, shift_of
 
 # The two sides of an edge for the eighths of a turn in which brightness increases, y down.
@@ -27,6 +28,8 @@ FLIPPED = {"bright": "dark", "dark": "bright"}
 NEAR = 8.0
 # The sum of weights that keep the level of flat areas, give or take.
 NEAR_ONE = 0.05
+# Less than this share of a channel's weight is told as no answer.
+LEAST_ANSWER = 0.01
 
 
 def run_word(along: float) -> str:
@@ -246,22 +249,24 @@ def _emboss(finding: Finding) -> str:
     return f"Emboss: a relief lit from {place}; {_level(finding)}"
 
 
-MIDDLES = {
-    "bright bar": "with a bright bar in the middle",
-    "dark bar": "with a dark bar in the middle",
-    "dark to bright": "with an edge in the middle",
-    "bright to dark": "with an edge in the middle",
-}
+def _in_the_middle(finding: Finding) -> str:
+    assert finding.angle is not None  # noqa: S101 - waves have a direction
+    middle = _middle(finding)
+    if middle.endswith(" bar"):
+        return f"with a {middle} in the middle"
+    # Stripes run along [0, 180); the phase counts in the direction across them that lies in [0, 180), too.
+    brightens = (finding.angle + 90) % 180 + (0 if middle == "dark to bright" else 180)
+    dark, bright = SIDES[round(brightens / 45) % 8]
+    return f"with an edge in the middle, dark {dark} and bright {bright}"
 
 
 def _gabor(finding: Finding) -> str:
     assert finding.angle is not None  # noqa: S101 - waves have a direction
     word, _, slope = run_word(finding.angle).partition(", ")
     slope = f", {slope}" if slope else ""
-    middle = MIDDLES[_middle(finding)]
     return (
         f"{word.capitalize()} stripes{slope}{degrees_note(finding.angle)}, "
-        f"{finding.scale:.2g} pixels from bar to bar, {middle}."
+        f"{finding.scale:.2g} pixels from bar to bar, {_in_the_middle(finding)}."
     )
 
 
@@ -298,9 +303,22 @@ def _colour_blob(finding: Finding) -> str:
     positive, negative = ("bright", "dark") if finding.sign > 0 else ("dark", "bright")
     if finding.kind == "blob" or finding.kind in ("sharpen", "unsharp"):
         told = f"spots of colour: positive where the middle is {positive} and what is about it {negative}."
-    else:
+    elif _has_both_signs(finding.blend):
         told = f"areas of colour: positive where it is {positive}, negative where it is {negative}."
+    else:
+        told = f"areas of colour: more where it is {positive} than where it is {negative}."
     return _capitalised(_tinted(finding, told))
+
+
+def _has_both_signs(blend: Blend | None) -> bool:
+    """Of flat areas of the two colours, channels from 0 to 1, one gives more than 0 and the other less."""
+    assert blend is not None  # noqa: S101 - kernels of colour have one
+    assert blend.rival is not None  # noqa: S101 - theirs is the grey pattern
+    sums = blend.axis * blend.pattern.sum() / (blend.axis @ blend.axis) + blend.rival.sum() / len(blend.axis)
+    areas = [(axis - axis.min()) / np.ptp(axis) @ sums for axis in (blend.axis, -blend.axis)]
+    return bool(
+        min(areas) < -LEAST_ANSWER * np.abs(sums).max() and max(areas) > LEAST_ANSWER * np.abs(sums).max()
+    )
 
 
 def _colour_contrast(finding: Finding) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +81,12 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 )
 
 
-def format_of(path: Path) -> str:
+def format_of(path: Path, also: Sequence[str] = ()) -> str:
     """The name of the format that the path's suffix stands for.
+
+    Args:
+        path: the file to be written.
+        also: suffixes that the caller writes itself, for the message.
 
     Raises:
         InputError: a suffix that stands for none; the message lists those that do.
@@ -94,7 +98,7 @@ def format_of(path: Path) -> str:
     names = {known: name for name, kind in FORMATS.items() for known in kind.suffixes}
     if suffix not in names:
         given = f"'{visible_line(path.suffix)}'" if path.suffix else "no suffix"
-        raise InputError(f"'{visible_line(str(path))}' has {given}: {nearest_name(suffix, names)}")
+        raise InputError(f"'{visible_line(str(path))}' has {given}: {nearest_name(suffix, [*also, *names])}")
     return names[suffix]
 
 
