@@ -264,3 +264,12 @@ def test_rules_end():
 def test_an_axis_map_of_nothing_is_the_identity():
     entries = AxisMap(()).entries(3)
     assert entries.rows.tolist() == entries.columns.tolist() == [0, 1, 2]
+
+
+def test_inputs_that_leave_a_dilated_window_empty_are_passed_over():
+    stamps = cs.ConvTranspose(np.array([[[1, 1]]]), dilation=2)
+    pools = [
+        cs.MaxPool(2, padding=1, dilation=2),
+        cs.Pad([(0, 2)]),
+    ]  # a single cell is missed
+    assert isinstance(cs.equivalent(stamps, pools), cs.Counterexample)
