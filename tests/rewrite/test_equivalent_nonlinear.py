@@ -273,3 +273,8 @@ def test_inputs_that_leave_a_dilated_window_empty_are_passed_over():
         cs.Pad([(0, 2)]),
     ]  # a single cell is missed
     assert isinstance(cs.equivalent(stamps, pools), cs.Counterexample)
+
+
+@pytest.mark.parametrize(("pool", "is_same"), [(cs.MaxPool(1), True), (cs.MaxPool(1, 2), False)])
+def test_the_largest_of_one_cell_is_that_cell(pool, is_same):
+    assert bool(cs.equivalent([cs.Sigmoid(), pool], cs.Sigmoid())) is is_same

@@ -49,6 +49,7 @@ INCREASING = (Sigmoid, LogSigmoid, Tanh, Softplus, Softsign, SELU)
 THROUGH_ZERO = (Tanh, Softsign, ELU, SELU, SiLU, GELU)
 COPYING_MODES = ("reflect", "replicate", "circular")
 
+ALONE = "The largest of one cell is that cell: max pooling of one cell with stride 1 changes nothing."
 DROPPED = "Identity and, at inference, dropout leave every number as it is."
 COMPOSED = "Activations made of straight pieces, one after the other, are one such function."
 NOTHING = "The activations cancel: together they leave every number as it is."
@@ -99,6 +100,8 @@ def normal_form(layers: Sequence[Item], *, scaled: bool = False) -> NormalForm:
     for layer in layers:
         if isinstance(layer, Identity | Dropout):
             rules[DROPPED] = None
+        elif isinstance(layer, MaxPool) and {*layer.kernel_size, *layer.stride} == {1}:
+            rules[ALONE] = None
         else:
             items.append(layer if isinstance(layer, Piecewise) else _item(layer))
     while any(_applied(items, place, rules, rule_set) for place in range(len(items))):
