@@ -329,6 +329,14 @@ def test_the_size_of_weights_does_not_matter(weight):
     assert found.to_html()
 
 
+@pytest.mark.parametrize("side", [33, 65])
+def test_large_kernels_of_colour_are_measured_on_blocks(side):
+    pattern = across(side) * bell(side, side / 4)
+    assert cs.describe(of_colour((1, 1, 1), pattern)).kind == "edge"
+    told = cs.describe(of_colour((1, -1, 0), pattern))
+    assert (told.kind, told.check.agrees) == ("colour contrast", True)
+
+
 def test_large_kernels_are_measured_on_blocks():
     import cv2
 

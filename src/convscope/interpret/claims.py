@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from convscope.interpret.finding import Finding
+from convscope.interpret.finding import Finding, in_blocks
 from convscope.interpret.stimuli import Stimulus, likeness_to_dots, stimuli, strongest, strongest_by_apply
 from convscope.interpret.templates import Floats, Shape
 
@@ -144,7 +144,9 @@ def _rivals(found: Sequence[Finding], shape: Shape) -> Floats:
     others = np.zeros(len(found))
     if have:
         rivals = np.array([found[place].blend.rival for place in have])  # type: ignore[union-attr]
-        others[have] = strongest(rivals.reshape(-1, *shape)).max(axis=1)
+        side = found[0].block
+        measured = in_blocks(rivals, side)[0] if side > 1 else rivals
+        others[have] = strongest(measured.reshape(-1, *shape)).max(axis=1)
     return others
 
 

@@ -85,7 +85,7 @@ def findings(patterns: Floats) -> list[Finding]:
     shape = (patterns.shape[1], patterns.shape[2])
     side = -(-max(shape) // BLOCKS_FROM)
     if side > 1:
-        coarse, kept = _in_blocks(patterns, side)
+        coarse, kept = in_blocks(patterns, side)
         if max(shape) > MOST_MEASURED or kept.min() >= LEAST_KEPT:
             return [
                 _enlarged(finding, side, shape, float(share))
@@ -102,7 +102,7 @@ def findings(patterns: Floats) -> list[Finding]:
     ]
 
 
-def _in_blocks(patterns: Floats, side: int) -> tuple[Floats, Floats]:
+def in_blocks(patterns: Floats, side: int) -> tuple[Floats, Floats]:
     """The means of blocks of taps, and the share of the energy that they keep."""
     count, height, width = patterns.shape
     rows, columns = -(-height // side), -(-width // side)
