@@ -64,9 +64,10 @@ def test_gradients_are_those_of_a_plain_loop(name):
         assert rows[path].gradient_norm == pytest.approx(np.mean(values), **CLOSE), path
     for row in report:
         if row.parameters:
-            assert row.gradient_norm == pytest.approx(
-                math.hypot(*(p.gradient_norm for p in row.parameters)), **CLOSE
-            )
+            each = [
+                math.hypot(*batch) for batch in zip(*(norms[p.name] for p in row.parameters), strict=True)
+            ]
+            assert row.gradient_norm == pytest.approx(np.mean(each), **CLOSE)
 
 
 def test_gradients_by_outputs_are_those_of_a_plain_loop():
@@ -433,3 +434,36 @@ def test_the_report_is_shown_in_every_form(tmp_path):
     assert len(facts["rows"]) == len(report)
     with pytest.raises(InputError, match=r"^no layer is called 'fc'"):
         report["fc"]
+
+
+def test_gradients_of_a_layer_are_means_over_the_batches_of_its_norm():
+    """Of weight and bias together, batch by batch: not the norm of two means."""
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8 * 36, 4))
+    batches = [(torch.randn(4, 3, 8, 8) * scale, torch.arange(4)) for scale in (0.1, 1.0, 5.0)]
+    report = cs.probe(model, batches)
+    for name in ("0", "3"):
+        both, weights = [], []
+        for x, y in batches:
+            model.zero_grad()
+            functional.cross_entropy(model(x), y).backward()
+            layer = model[int(name)]
+            weights.append(float(layer.weight.grad.norm()))
+            both.append(math.hypot(weights[-1], float(layer.bias.grad.norm())))
+        assert report[name].gradient_norm == pytest.approx(sum(both) / 3, rel=1e-6)
+        ratio = sum(weights) / 3 / float(model[int(name)].weight.detach().norm())
+        assert report[name].gradient_ratio == pytest.approx(ratio, rel=1e-6)
+
+
+def test_without_gradients_nothing_is_called_healthy():
+    model = nets.mlp().requires_grad_(requires_grad=False)
+    report = cs.probe(model, GREY)
+    assert not report.has_gradients
+    assert "No gradient of anything trainable was measured" in str(report)
+    assert "healthy: none" not in str(report)
+    assert repr(report).startswith("<probe of Sequential: ")
+
+
+def test_lazy_layers_are_to_be_made_first():
+    with pytest.raises(InputError, match=r"^'0.weight' has no values yet; run the model once"):
+        cs.probe(nn.Sequential(nn.LazyLinear(5)), torch.ones(2, 3))

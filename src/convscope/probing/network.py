@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from convscope.probing.batches import Batch, Reader, measure_loss
 from convscope.probing.data import named_batches
 from convscope.probing.observer import COMPUTED, Gradients, Observer
 from convscope.probing.report import ProbeReport
-from convscope.probing.rows import built_report
+from convscope.probing.rows import built_report, owners, weight_names
 from convscope.probing.untouched import Contents
 from convscope.probing.updates import check_optimiser, scales_steps, update_norms
 
@@ -35,6 +36,8 @@ class Found:
         observer: the layers.
         parameters: every parameter with its path, once.
         gradients: its gradients.
+        row_gradients: for each row the mean over the batches of the norm of all its gradients together, and
+            of its weights' alone; kept as sum and count, since a mean of norms is no norm of means.
         has_scaled_steps: whether steps are not simply the learning rate times the gradient.
         updates: the norm of the step that the optimiser would take, by path.
         notes: sentences on what could not be measured.
@@ -43,6 +46,7 @@ class Found:
     observer: Observer
     parameters: dict[str, torch.nn.Parameter]
     gradients: dict[str, Gradients] = field(default_factory=dict)
+    row_gradients: dict[tuple[str, bool], Gradients] = field(default_factory=dict)
     updates: dict[str, float] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
     loss_words: str = ""
@@ -155,6 +159,8 @@ def plain_model(model: torch.nn.Module) -> torch.nn.Module:
     if isinstance(inner, torch.nn.Module):
         model = inner
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if torch.nn.parameter.is_lazy(tensor):
+            raise InputError(f"'{name}' has no values yet; run the model once to make its lazy layers")
         if tensor.is_inference():
             raise InputError(
                 f"'{name}' was made in inference mode and has no gradient; make the model outside it"
@@ -228,9 +234,17 @@ def _measure(
     gradients = _gradients(measured.value, inputs, found)
     found.observer.end_batch()
     for name, gradient in gradients.items():
-        kept = found.gradients.setdefault(name, Gradients())
-        kept.add(gradient)
-        kept.end_batch()
+        found.gradients.setdefault(name, Gradients()).add(gradient)
+    for row, names in owners(found).items():
+        for only_weights in (False, True):
+            chosen = weight_names(names, found) if only_weights else names
+            together = [found.gradients[name].now for name in chosen if name in gradients]
+            if together:
+                kept = found.row_gradients.setdefault((row, only_weights), Gradients())
+                kept.now, kept.seen = math.hypot(*together), True
+                kept.end_batch()
+    for name in gradients:
+        found.gradients[name].end_batch()
     if optimiser is not None:
         found.optimiser, found.has_scaled_steps = type(optimiser).__name__, scales_steps(optimiser)
         found.updates = update_norms(optimiser, found.parameters, gradients)

@@ -39,7 +39,7 @@ SHOWN_NAMES = 8
 LONGEST_LINE = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ProbeReport(Showable):
     """What each layer of a network did on some batches.
 
@@ -70,6 +70,17 @@ class ProbeReport(Showable):
     steps: tuple[int, ...] = ()
     history: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        found = (
+            "healthy"
+            if self.is_healthy
+            else f"{len(self.findings)} findings, first {self.findings[0].layer!r}"
+        )
+        return f"<probe of {self.model}: {len(self.rows)} layers, {found}>"
+
     def __getitem__(self, name: str) -> ProbeRow:
         for row in self.rows:
             if row.name == name:
@@ -88,6 +99,11 @@ class ProbeReport(Showable):
     def is_healthy(self) -> bool:
         """Whether no rule applies to any layer."""
         return not self.findings
+
+    @property
+    def has_gradients(self) -> bool:
+        """Whether a gradient of anything trainable was measured; half of the rules need one."""
+        return any(row.gradient_norm is not None for row in self.rows)
 
     @property
     def worst(self) -> ProbeRow | None:
@@ -126,6 +142,7 @@ class ProbeReport(Showable):
             "loss_is": self.loss_words,
             "optimiser": self.optimiser or None,
             "healthy": self.is_healthy,
+            "gradients": self.has_gradients,
             "findings": [_finding_facts(found) for found in self.findings],
             "rows": [_row_facts(row) for row in self.rows],
             "idle": list(self.idle),
@@ -240,6 +257,9 @@ def _items(count: int) -> str:
 def _findings(report: ProbeReport) -> tuple[Block, ...]:
     if report.is_healthy:
         count = len(report.rows)
+        if not report.has_gradients:
+            told = "No gradient of anything trainable was measured. To the outputs alone no rule applies."
+            return (Finding("warning", text(told)),)
         told = f"All {count} layers are healthy" if count != 1 else "The one layer is healthy"
         return (Finding("right", text(told, f": none of the {len(VERDICTS)} rules applies.")),)
     shown = report.findings[:SHOWN_FINDINGS]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -151,14 +151,14 @@ def built_report(found: Found, model: str) -> ProbeReport:
     from convscope.probing.report import ProbeReport
 
     found.observer.settled()
-    owners = _owners(found)
-    rows = [_row(watched, owners.pop(watched.name, ()), found) for watched in found.observer.rows.values()]
+    owned = owners(found)
+    rows = [_row(watched, owned.pop(watched.name, ()), found) for watched in found.observer.rows.values()]
     # Weights that are used without their layer being called: F.linear(x, self.fc.weight).
     idle: list[str] = []
-    for path, names in owners.items():
+    for path, names in owned.items():
         parameters = _parameters(names, found)
         if any(p.gradient_norm is not None for p in parameters):
-            rows.append(_with_parameters(ProbeRow(path, "parameters"), parameters))
+            rows.append(_with_parameters(ProbeRow(path, "parameters"), parameters, found))
         else:
             idle.append(path)
     judged, findings = judge(rows, found)
@@ -176,7 +176,7 @@ def built_report(found: Found, model: str) -> ProbeReport:
     )
 
 
-def _owners(found: Found) -> dict[str, tuple[str, ...]]:
+def owners(found: Found) -> dict[str, tuple[str, ...]]:
     """The parameters of each row: a layer's own, and those of layers inside it that never ran."""
     rows: dict[str, str] = {}
     for name, watched in found.observer.rows.items():
@@ -219,7 +219,7 @@ def _row(watched: Watched, names: Iterable[str], found: Found) -> ProbeRow:
         bins=tuple(map(int, spread.bins)) if spread is not None and spread.bins is not None else (0,) * BINS,
         edges=spread.edges if spread is not None and spread.edges is not None else (0.0, 0.0),
     )
-    return _with_parameters(row, _parameters(names, found))
+    return _with_parameters(row, _parameters(names, found), found)
 
 
 def _parameters(names: Iterable[str], found: Found) -> tuple[ParameterRow, ...]:
@@ -240,20 +240,37 @@ def _parameters(names: Iterable[str], found: Found) -> tuple[ParameterRow, ...]:
     return tuple(rows)
 
 
-def _with_parameters(row: ProbeRow, parameters: tuple[ParameterRow, ...]) -> ProbeRow:
+def weight_names(names: Iterable[str], found: Found) -> tuple[str, ...]:
+    """The parameters that a ratio to the weights is about: those of two axes and more, else all of them."""
+    named = tuple(names)
+    return tuple(name for name in named if found.parameters[name].ndim >= 2) or named
+
+
+def _mean_norm(
+    row: str, parameters: Sequence[ParameterRow], found: Found, *, only_weights: bool
+) -> float | None:
+    """The mean over the batches of the norm of these gradients together."""
+    kept = found.row_gradients.get((row, only_weights))
+    if kept is not None:
+        return kept.mean
+    every = [p.gradient_norm for p in parameters if p.gradient_norm is not None]  # one batch: the same
+    return math.hypot(*every) if every else None
+
+
+def _with_parameters(row: ProbeRow, parameters: tuple[ParameterRow, ...], found: Found) -> ProbeRow:
     if not parameters:
         return row
-    weights = [p for p in parameters if len(p.shape) >= 2] or list(parameters)
+    named = weight_names((p.name for p in parameters), found)
+    weights = [p for p in parameters if p.name in named]
     size = math.hypot(*(p.weight_norm for p in weights))
-    gradients = [p.gradient_norm for p in weights if p.gradient_norm is not None]
+    gradient = _mean_norm(row.name, weights, found, only_weights=True)
     updates = [p.update_norm for p in weights if p.update_norm is not None]
-    every = [p.gradient_norm for p in parameters if p.gradient_norm is not None]
     return replace(
         row,
         parameters=parameters,
-        gradient_norm=math.hypot(*every) if every else None,
+        gradient_norm=_mean_norm(row.name, parameters, found, only_weights=False),
         weight_norm=math.hypot(*(p.weight_norm for p in parameters)),
-        gradient_ratio=math.hypot(*gradients) / size if gradients and size else None,
+        gradient_ratio=gradient / size if gradient is not None and size else None,
         update_ratio=math.hypot(*updates) / size if updates and size else None,
     )
 

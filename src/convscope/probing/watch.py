@@ -72,8 +72,8 @@ class Watch:
 
     def __init__(self, model: torch.nn.Module, optimiser: torch.optim.Optimizer, every: int) -> None:
         check_optimiser(optimiser)
-        if every < 1:
-            raise InputError(f"every is {every}; a sample is taken every one or more steps")
+        if not isinstance(every, int) or every < 1:
+            raise InputError(f"every is {every!r}; a sample is taken every one or more steps")
         if plain_model(model) is not model or _is_compiled(model):
             raise UnsupportedError(
                 "the layers of a compiled model do not run in Python and cannot be watched; "
