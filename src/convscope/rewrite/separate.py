@@ -170,6 +170,12 @@ class Separated(Showable):
 
     def _rank_blocks(self) -> list[Block]:
         count = len(self.terms)
+        if self.rank == 0:
+            return [
+                Paragraph(
+                    text("Its rank is 0: every tap is 0, and a product with a factor of zeros gives it.")
+                )
+            ]
         if self.is_exact:
             terms = "one product" if count == 1 else f"a sum of {count} products"
             smallest = ", and of no fewer" if count > 1 and self.kernel.rank == 2 else ""
