@@ -97,7 +97,7 @@ def test_a_picture_said_to_stay_that_is_moved_is_caught():
 def test_a_contradicted_sentence_says_which_stimulus_and_is_worth_half(monkeypatch):
     from convscope.interpret import description
 
-    def turned(patterns):
+    def turned(patterns, _):
         return [replace(each, angle=(each.angle + 180) % 360) for each in findings(patterns)]
 
     honest = describe("sobel_y")

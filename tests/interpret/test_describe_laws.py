@@ -87,8 +87,11 @@ def test_a_negated_kernel_answers_to_the_opposite(kernel):
         assert same_angle(before.orientation, after.orientation, 180)
     elif before.variant == "saddle":
         assert same_angle(before.orientation + 90, after.orientation, 180)
-    elif before.kind in ("identity", "shift", "blur", "sharpen", "unsharp", "checkerboard"):
+    elif before.kind in ("identity", "shift", "blur", "sharpen", "unsharp"):
         assert {before.polarity, after.polarity} == {"positive", "negative"}
+    elif before.kind == "checkerboard":
+        assert {before.polarity, after.polarity} == {"bright at the upper left", "dark at the upper left"}
+        assert before.sentence != after.sentence
 
 
 @given(kernel=kernels())
@@ -118,3 +121,30 @@ def test_the_order_of_channels_that_are_no_colours_does_not_matter(channels):
     again = describe_many(bank[:, ::-1] if channels > 3 else bank)[0]
     assert found.orientation == pytest.approx(again.orientation)
     assert found.direction == "vertical"
+
+
+UNEVEN = [(2, 2), (2, 3), (4, 4), (3, 5), (5, 5), (6, 6), (7, 7)]
+
+
+@pytest.mark.parametrize("shape", UNEVEN)
+def test_turns_and_mirrors_change_no_figure_whatever_the_size(shape):
+    random = np.random.default_rng(3)
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    wave = np.sin(0.9 * columns + 0.3 * rows)
+    for kernel in (random.standard_normal(shape), wave + 0.2 * random.standard_normal(shape)):
+        told = [one(np.rot90(side, turns)) for side in (kernel, kernel.T) for turns in range(4)]
+        for moved in told:
+            assert moved.p_value == pytest.approx(told[0].p_value, rel=1e-6)
+            assert moved.confidence == pytest.approx(told[0].confidence, abs=1e-6)
+            assert moved.residual == pytest.approx(told[0].residual, abs=1e-9)
+            assert moved.finding.explained == pytest.approx(told[0].finding.explained)
+
+
+@pytest.mark.parametrize("border", [1, 2])
+def test_borders_of_zeros_change_nothing(border):
+    for kernel in SQUARE:
+        plain, padded = one(kernel), one(np.pad(kernel, border))
+        assert (padded.kind, padded.sentence) == (plain.kind, plain.sentence)
+        assert padded.p_value == pytest.approx(plain.p_value)
+    lopsided = np.pad(SQUARE[0], ((2, 0), (0, 0)))
+    assert one(lopsided).finding.size == lopsided.shape

@@ -36,6 +36,16 @@ def test_random_kernels_of_many_channels_are_not_named_either(shape):
     assert named <= NAMED_SHARE + ONE_SIGN
 
 
+def test_one_strong_tap_among_many_is_no_copy_of_the_picture():
+    bank = np.random.default_rng(5).standard_t(2, (300, 64, 3, 3))
+    for found in describe_many(bank):
+        if found.kind in ("identity", "shift"):
+            assert found.residual <= 0.5
+    tap = np.zeros((1, 64, 3, 3))
+    tap[:, :, 0, 1] = np.arange(1, 65)
+    assert describe_many(tap)[0].kind == "shift"
+
+
 def test_p_values_of_random_kernels_are_spread_evenly_or_above():
     bank = np.random.default_rng(8).standard_normal((3000, 5, 5))
     p_values = np.array([found.p_value for found in findings(bank)])

@@ -201,9 +201,10 @@ def described(source: Source, convention: Convention) -> list[Description]:
     """The kernels of one size measured together."""
     laid = laid_on_the_picture(source.weights, convention)
     mixed = blends(laid)
+    patterns, held = np.array([blend.pattern for blend in mixed]), np.array([blend.held for blend in mixed])
     found = [
         replace(finding, blend=blend if blend.channels > 1 else None)
-        for finding, blend in zip(findings(np.array([blend.pattern for blend in mixed])), mixed, strict=True)
+        for finding, blend in zip(findings(patterns, held), mixed, strict=True)
     ]
     kept = source.weights
     kept.flags.writeable = False

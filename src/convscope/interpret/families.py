@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import product
+
 import numpy as np
 
 from convscope.interpret.templates import (
@@ -30,6 +33,12 @@ def anchor_of(shape: Shape) -> Shape:
     return shape[0] // 2, shape[1] // 2
 
 
+def middles_of(shape: Shape) -> list[Shape]:
+    """The taps nearest to the middle, the anchor first: two along an even side, so that turns map them."""
+    sides = [(length // 2,) if length % 2 else (length // 2, length // 2 - 1) for length in shape]
+    return [(row, column) for row in sides[0] for column in sides[1]]
+
+
 def impulse(shape: Shape, place: Shape) -> Floats:
     """One tap of 1."""
     taps = np.zeros(shape)
@@ -40,14 +49,18 @@ def impulse(shape: Shape, place: Shape) -> Floats:
 # --- one tap ----------------------------------------------------------------------------------
 
 
-def identity(shape: Shape) -> Templates:
-    """The one tap over the output cell."""
-    return of_patterns(impulse(shape, anchor_of(shape))[None, None], free=1)
+def middle_tap(shape: Shape) -> Templates:
+    """One tap in the middle; the first is the anchor, over the output cell."""
+    return _taps(shape, middles_of(shape))
 
 
-def shift(shape: Shape) -> Templates:
+def outer_tap(shape: Shape) -> Templates:
     """One tap somewhere else."""
-    places = [place for place in np.ndindex(*shape) if place != anchor_of(shape)]
+    middles = middles_of(shape)
+    return _taps(shape, [place for place in np.ndindex(*shape) if place not in middles])
+
+
+def _taps(shape: Shape, places: list[Shape]) -> Templates:
     patterns = np.array([impulse(shape, place) for place in places]).reshape(-1, 1, *shape)
     return of_patterns(patterns, free=1)
 
@@ -104,9 +117,9 @@ def _smears(shape: Shape) -> Templates:
 # --- a tap against its surroundings -----------------------------------------------------------
 
 
-def _at_anchor(shape: Shape, small: Floats) -> Floats | None:
-    """A small pattern laid with its middle on the anchor; None where it does not fit in."""
-    row, column = anchor_of(shape)
+def _laid(shape: Shape, small: Floats, middle: Shape) -> Floats | None:
+    """A small pattern laid with its middle on a tap; None where it does not fit in."""
+    row, column = middle
     top, left = row - small.shape[0] // 2, column - small.shape[1] // 2
     if top < 0 or left < 0 or top + small.shape[0] > shape[0] or left + small.shape[1] > shape[1]:
         return None
@@ -121,34 +134,36 @@ EIGHT = FOUR + DIAGONAL
 PAIR = np.array([[1.0, 0, 1]])
 
 
-def _with_centre(shape: Shape, surrounds: list[Floats | None], scales: list[float], free: int) -> Templates:
-    centre = impulse(shape, anchor_of(shape))
-    kept = [
-        (taps, scale)
-        for taps, scale in zip(surrounds, scales, strict=True)
-        if taps is not None and np.any(taps != 0)
-    ]
-    patterns = np.array([[centre, taps * (centre == 0)] for taps, _ in kept]).reshape(len(kept), 2, *shape)
-    return of_patterns(patterns, scale=np.array([scale for _, scale in kept], np.float64), free=free)
+def _with_centre(shape: Shape, around: Callable[[Shape], list[tuple[Floats | None, float]]]) -> Templates:
+    """A tap in the middle and what `around` lays about it: patterns and their scales."""
+    patterns, scales = [], []
+    for middle in middles_of(shape):
+        centre = impulse(shape, middle)
+        for taps, scale in around(middle):
+            if taps is not None and np.any(surround := taps * (centre == 0)):
+                patterns.append([centre, surround])
+                scales.append(scale)
+    stacked = np.array(patterns).reshape(len(patterns), 2, *shape)
+    return of_patterns(stacked, scale=np.array(scales, np.float64), free=2)
 
 
 def sharpen(shape: Shape) -> Templates:
     """A tap less its nearest neighbours: the identity minus a Laplacian."""
     smalls = [FOUR, EIGHT, DIAGONAL, PAIR, PAIR.T]
-    return _with_centre(shape, [_at_anchor(shape, small) for small in smalls], [1.0] * len(smalls), 2)
+    return _with_centre(shape, lambda middle: [(_laid(shape, small, middle), 1.0) for small in smalls])
 
 
 def unsharp(shape: Shape) -> Templates:
     """A tap less a blurred surrounding that is wider, or weighs the nearer more."""
-    y, x = offsets(shape)
-    row, column = anchor_of(shape)
-    squared = (y - row + (shape[0] - 1) / 2) ** 2 + (x - column + (shape[1] - 1) / 2) ** 2
+    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
     widths = [w for w in scales_of(shape) if w >= 0.6]
-    surrounds: list[Floats | None] = [np.exp(-0.5 * squared / width**2) for width in widths]
-    if max(shape) > 3:
-        surrounds.append(np.ones(shape))
-        widths.append(max(shape) / 2)
-    return _with_centre(shape, surrounds, widths, 2)
+
+    def around(middle: Shape) -> list[tuple[Floats | None, float]]:
+        squared = (rows - middle[0]) ** 2 + (columns - middle[1]) ** 2
+        found: list[tuple[Floats | None, float]] = [(np.exp(-0.5 * squared / w**2), w) for w in widths]
+        return [*found, (np.ones(shape), max(shape) / 2)] if max(shape) > 3 else found
+
+    return _with_centre(shape, around)
 
 
 # --- derivatives ------------------------------------------------------------------------------
@@ -226,11 +241,9 @@ def compass(shape: Shape) -> Templates:
     """Kirsch's and Prewitt's masks in eight directions, wherever they fit in."""
     patterns, angles = [], []
     if min(shape) >= 3:
-        top, left = (shape[0] - 3) // 2, (shape[1] - 3) // 2
-        for small in (KIRSCH, PREWITT_COMPASS):
-            for eighths in range(8):
-                taps = np.zeros(shape)
-                taps[top : top + 3, left : left + 3] = turned_ring(small, eighths)
+        for small, eighths, middle in product((KIRSCH, PREWITT_COMPASS), range(8), middles_of(shape)):
+            taps = _laid(shape, turned_ring(small, eighths), middle)
+            if taps is not None:
                 patterns.append(taps)
                 angles.append((-90.0 + 45 * eighths) % 360)
     stacked = np.array(patterns).reshape(-1, 1, *shape)
@@ -277,15 +290,13 @@ def blob(shape: Shape) -> Templates:
     narrow = gaussian(y, width) * gaussian(x, width)
     broad = gaussian(y, width * ratio) * gaussian(x, width * ratio)
     parts = [of_patterns(without_mean(narrow, broad)[:, None], scale=width, variant="spot", free=4)]
-    laid = [
-        taps
-        for small in (FOUR, EIGHT, DIAGONAL, FOUR + EIGHT)
-        if (taps := _at_anchor(shape, small)) is not None
+    patterns = [
+        impulse(shape, middle) - taps / taps.sum()
+        for small, middle in product((FOUR, EIGHT, DIAGONAL, FOUR + EIGHT), middles_of(shape))
+        if (taps := _laid(shape, small, middle)) is not None
     ]
-    centre = impulse(shape, anchor_of(shape))
-    if laid:
-        patterns = np.array([[centre - taps / taps.sum()] for taps in laid])
-        parts.append(of_patterns(patterns, scale=0.5, variant="spot", free=1))
+    if patterns:
+        parts.append(of_patterns(np.array(patterns)[:, None], scale=0.5, variant="spot", free=1))
     return joined(parts)
 
 
@@ -317,8 +328,12 @@ def emboss(shape: Shape) -> Templates:
         return of_patterns(np.zeros((0, 3, *shape)), free=4)
     gradient = gradients(shape)
     slopes = gradient.raw.reshape(len(gradient), 2, *shape)
-    centre = np.broadcast_to(impulse(shape, anchor_of(shape)), (len(gradient), 1, *shape))
-    return of_patterns(np.concatenate([slopes, centre], axis=1), scale=gradient.scale, free=5)
+    patterns = [
+        np.concatenate([slopes, np.broadcast_to(impulse(shape, middle), (len(slopes), 1, *shape))], axis=1)
+        for middle in middles_of(shape)
+    ]
+    scale = np.tile(gradient.scale, len(patterns))
+    return of_patterns(np.concatenate(patterns), scale=scale, free=5)
 
 
 # --- waves ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from convscope.interpret.families import anchor_of, blur, gradients, second_deri
 from convscope.interpret.fitting import Fit, fitted, sums_of, templates
 from convscope.interpret.kinds import CANDIDATES
 from convscope.interpret.null import GOOD_ENOUGH, all_fits, null_of
-from convscope.interpret.templates import Floats, Shape, offsets
+from convscope.interpret.templates import Floats, Integers, Shape, offsets
 
 # At most this share of random kernels is given a name: one in 25. Weighted averages, of which it is
 # a fact and no guess that they blur, come on top (1 in 256 of random 3×3 kernels, none of larger ones).
@@ -27,6 +27,10 @@ LEAST_BLUR_SORT = {"box": 0.96, "Gaussian": 0.96, "motion": 0.85}
 # Patterns of more taps a side than this are measured on the means of blocks where blocks keep so much
 # of the energy; those of more than `MOST_MEASURED` always are.
 BLOCKS_FROM, LEAST_KEPT, MOST_MEASURED = 24, 0.97, 48
+# Borders of zeros are left out down to this side: of fewer taps chance makes anything.
+LEAST_SIDE = 3
+# Kinds that copy the picture by one tap.
+ONE_TAP = ("identity", "shift")
 
 NO_STRUCTURE = "no clear structure"
 
@@ -50,7 +54,8 @@ class Finding:
         explained: the share of the pattern's energy in the best template.
         is_fact: the kind needs no statistics: one tap copies, weights of one sign average.
         block: the taps a side that one cell of `pattern` is the mean of.
-        taps: the kernel's size where `pattern` is not its size.
+        taps: the size that was measured where it is not the pattern's: `pattern` holds the means of
+            blocks, or it has borders of zeros.
         blend: how the pattern came out of several channels; None of a grey kernel.
     """
 
@@ -73,15 +78,34 @@ class Finding:
 
     @property
     def size(self) -> Shape:
-        """The kernel's rows and columns."""
+        """The kernel's rows and columns without borders of zeros."""
         return self.taps or (self.pattern.shape[0], self.pattern.shape[1])
 
 
-def findings(patterns: Floats) -> list[Finding]:
+def findings(patterns: Floats, held: Floats | None = None) -> list[Finding]:
     """Measure grey patterns ``(N, kh, kw)``, all of one size, as they lie on the picture.
 
-    Large patterns that are smooth, and all that are very large, are measured on the means of blocks.
+    Large patterns that are smooth, and all that are very large, are measured on the means of blocks;
+    others without borders of zeros, which change nothing.
+
+    Args:
+        patterns: finite numbers.
+        held: the share of its kernel's energy that each pattern holds, ``(N,)``; all of it when None.
     """
+    found = _measured(patterns)
+    if held is None:
+        return found
+    return [_of_a_share(finding, float(share)) for finding, share in zip(found, held, strict=True)]
+
+
+def _of_a_share(finding: Finding, held: float) -> Finding:
+    """No copy is made of the picture by one strong tap among many others."""
+    if finding.kind not in ONE_TAP or finding.explained * held >= LEAST_EXPLAINED:
+        return finding
+    return replace(finding, kind=NO_STRUCTURE)
+
+
+def _measured(patterns: Floats) -> list[Finding]:
     shape = (patterns.shape[1], patterns.shape[2])
     side = -(-max(shape) // BLOCKS_FROM)
     if side > 1:
@@ -89,8 +113,44 @@ def findings(patterns: Floats) -> list[Finding]:
         if max(shape) > MOST_MEASURED or kept.min() >= LEAST_KEPT:
             return [
                 _enlarged(finding, side, shape, float(share))
-                for finding, share in zip(findings(coarse), kept, strict=True)
+                for finding, share in zip(_measured(coarse), kept, strict=True)
             ]
+    found: list[Finding | None] = [None] * len(patterns)
+    borders = _borders(patterns)
+    for border in np.unique(borders, axis=0):
+        places = np.flatnonzero(np.all(borders == border, axis=1))
+        rows, columns = (slice(cut, length - cut) for cut, length in zip(border, shape, strict=True))
+        for place, finding in zip(places, _of_size(patterns[places, rows, columns]), strict=True):
+            found[place] = finding if not border.any() else _padded(finding, patterns[place])
+    return [finding for finding in found if finding is not None]
+
+
+def _borders(patterns: Floats) -> Integers:
+    """How many rows at the top and at the bottom are zeros, and columns on both sides, ``(N, 2)``.
+
+    As many are counted on either side, so that the middle stays, and three rows and columns are left.
+    """
+    found = []
+    for other in (2, 1):
+        empty = np.logical_not(np.any(patterns, axis=other))
+        both = empty & empty[:, ::-1]
+        # A column that is never empty ends the count.
+        ended = np.concatenate([both, np.zeros((len(both), 1), np.bool_)], axis=1)
+        found.append(np.minimum(ended.argmin(axis=1), max(0, (both.shape[1] - LEAST_SIDE) // 2)))
+    borders = np.stack(found, axis=1)
+    borders[~np.any(patterns, axis=(1, 2))] = 0
+    return borders
+
+
+def _padded(finding: Finding, pattern: Floats) -> Finding:
+    """What was found without the borders of zeros, of the whole pattern."""
+    size = (finding.pattern.shape[0], finding.pattern.shape[1])
+    return replace(finding, pattern=pattern, taps=size)
+
+
+def _of_size(patterns: Floats) -> list[Finding]:
+    """Patterns measured at their own size."""
+    shape = (patterns.shape[1], patterns.shape[2])
     flat = patterns.reshape(len(patterns), -1)
     largest = np.abs(flat).max(axis=1, keepdims=True)
     alive = largest[:, 0] > 0
@@ -185,7 +245,7 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
 
 def _is_fact(kind: str, pattern: Floats) -> bool:
     """True of what needs no statistics: weights of one sign average; one tap copies."""
-    if kind in ("identity", "shift"):
+    if kind in ONE_TAP:
         return bool(np.count_nonzero(pattern) == 1)
     return kind == "blur" and bool((pattern >= 0).all() or (pattern <= 0).all())
 

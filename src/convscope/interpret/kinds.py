@@ -41,7 +41,15 @@ def _any(sums: Sums, _: Fit) -> Booleans:
     return np.ones(len(sums.level), np.bool_)
 
 
-def _one_tap(_: Sums, fit: Fit) -> Booleans:
+def _tap_in_place(_: Sums, fit: Fit) -> Booleans:
+    return np.asarray((fit.best == 0) & (fit.explained >= LEAST_ONE_TAP))
+
+
+def _tap_beside(_: Sums, fit: Fit) -> Booleans:
+    return np.asarray((fit.best > 0) & (fit.explained >= LEAST_ONE_TAP))
+
+
+def _tap_elsewhere(_: Sums, fit: Fit) -> Booleans:
     return np.asarray(fit.explained >= LEAST_ONE_TAP)
 
 
@@ -80,8 +88,9 @@ def _picture_and_gradient(sums: Sums, fit: Fit) -> Booleans:
 
 
 CANDIDATES = (
-    Candidate("identity", families.identity, _one_tap),
-    Candidate("shift", families.shift, _one_tap),
+    Candidate("identity", families.middle_tap, _tap_in_place),
+    Candidate("shift", families.middle_tap, _tap_beside),
+    Candidate("shift", families.outer_tap, _tap_elsewhere),
     Candidate("blur", families.blur, _level_at_least(0.5)),
     Candidate("blur", families.unsharp, _tap_with_surrounding),
     Candidate("blur", None, _one_sign),

@@ -127,6 +127,8 @@ def all_fits(shape: Shape, units: Numbers) -> list[Fit]:
 def null_of(shape: Shape) -> Null:
     """Random kernels of this size, simulated once with a fixed seed."""
     drawn = random_units(shape)
+    if shape[0] > shape[1]:  # the same kernels as of the transposed size, transposed
+        drawn = [units.reshape(-1, *shape[::-1]).swapaxes(1, 2).reshape(units.shape) for units in drawn]
     fits = [all_fits(shape, units) for units in drawn]
     tails = tuple(_tail(candidate, shape, fit) for candidate, fit in zip(CANDIDATES, fits[0], strict=True))
     best = (

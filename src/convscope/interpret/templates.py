@@ -23,7 +23,7 @@ Shape = tuple[int, int]
 
 # Kernels of more taps than this are compared with fewer templates, in single precision.
 LARGE = 150
-# Below this share of its length nothing of a pattern is left after the others are taken out.
+# Below this share of the longest pattern's length nothing of a pattern is left beside the others.
 DEGENERATE = 1e-6
 
 
@@ -98,7 +98,7 @@ def of_patterns(
     """Templates from ``(L, m, kh, kw)`` patterns that span each subspace."""
     count, rows = patterns.shape[:2]
     flat = patterns.reshape(count, rows, patterns.shape[2] * patterns.shape[3])
-    kept = np.abs(flat).max(axis=(1, 2), initial=0) > 0
+    kept = np.abs(flat).max(axis=(1, 2), initial=0) > DEGENERATE  # the rest is rounding
     flat = flat[kept]
     basis = orthonormal(flat)
     return Templates(
@@ -114,9 +114,10 @@ def of_patterns(
 def orthonormal(rows: Floats) -> Floats:
     """Gram and Schmidt on every subspace at once; what depends on earlier rows becomes zero."""
     basis = np.zeros_like(rows)
+    # Of the longest pattern: sines of half a wave a pixel are nothing but rounding on the grid.
+    length = np.linalg.norm(rows, axis=2).max(axis=1, keepdims=True, initial=0)
     for index in range(rows.shape[1]):
         row = rows[:, index]
-        length = np.linalg.norm(row, axis=1, keepdims=True)
         for _ in range(2):  # twice is enough (Kahan)
             inner = np.einsum("ln,lmn->lm", row, basis[:, :index])
             row = row - np.einsum("lm,lmn->ln", inner, basis[:, :index])
