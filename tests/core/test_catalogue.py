@@ -247,6 +247,10 @@ def test_an_unknown_name_is_told_with_the_nearest():
         ("unsharp mask", "unsharp_5"),
         ("Pillow relief", "pillow_emboss"),
         ("scharr", "scharr_x"),
+        ("kirsch north", "kirsch_n"),
+        ("Kirsch, south-east", "kirsch_se"),
+        ("robinson north west", "robinson_nw"),
+        ("west", "kirsch_w"),
         ("camera shake", "motion_blur_5_0"),
     ],
 )

@@ -345,3 +345,26 @@ def test_large_kernels_are_measured_on_blocks():
     assert (found.kind, found.variant) == ("blur", "Gaussian")
     assert found.scale == pytest.approx(15, rel=0.05)
     assert cs.describe(np.ones((60, 60)) / 3600).sentence == "Box blur: each pixel becomes the mean of 60×60."
+
+
+@pytest.mark.parametrize("side", [1, 2])
+@pytest.mark.parametrize("size", [4, 5, 6])
+def test_a_checkerboard_says_which_square_is_bright(side, size):
+    rows, columns = np.indices((size, size))
+    board = (-1.0) ** (rows // side + columns // side)
+    for kernel, tone in ((board, "bright"), (-board, "dark")):
+        found = cs.describe(kernel)
+        assert (found.kind, found.polarity) == ("checkerboard", f"{tone} at the upper left")
+        assert found.sentence.endswith(f"bright and dark by turns, {tone} at the upper left.")
+    noisy = board.copy()
+    noisy[0, 0] *= -0.2  # one weight is wrong, the board is still the same
+    assert cs.describe(noisy).polarity == "bright at the upper left"
+
+
+def test_an_unknown_kernel_is_told_with_the_nearest_three_and_how_to_list_them():
+    with pytest.raises(InputError) as caught:
+        cs.describe("sobbel_xx")
+    told = str(caught.value)
+    assert told.count("'sobel_") == 3
+    assert "cs.kernels lists all" in told
+    assert len(told) < 200

@@ -364,3 +364,11 @@ def test_a_mistake_is_one_line_and_status_two(words, told):
     assert ran.err.startswith("convscope: ")
     assert told in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_the_means_of_regions_are_told_in_one_form():
+    from convscope.core.number import is_short
+    from convscope.interpret.highlight_report import _one_form
+
+    assert all(is_short(mean, 4) for mean in _one_form([288.526412, 225951 / 800, 1 / 3]))
+    assert _one_form([0.00012345])[0] > 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import convscope as cs
 from convscope.core.document import Gallery, Hidden
 from convscope.errors import InputError, ShapeError
-from convscope.importers.weights import Bank
+from convscope.importers.weights import Bank, WeightLayer
 from convscope.interpret import sheet_pairs, sheet_report
 from convscope.interpret.sheet import sheet_of
 from convscope.interpret.sheet_pairs import TURNS, pairs_of
@@ -274,6 +274,45 @@ def test_which_filters_changed_kind(tmp_path):
     assert cs.describe(before).against(tmp_path / "after.npz", "second").moves == found.moves
     assert not cs.describe(before).against(tmp_path / "after.npz")
     assert cs.describe(tmp_path / "after.npz", layer="second").against(tmp_path / "after.npz").changes == ()
+
+
+def test_a_filter_that_kept_its_kind_is_listed_where_it_was_reversed_or_turned():
+    board = (-1.0) ** np.add.outer(np.arange(3), np.arange(3))
+    spot = np.outer([1, 2, 1], [1, 2, 1]) - 16 / 9
+    before = bank(SOBEL, SOBEL, SOBEL, LINE, LINE, board, spot, BOX / 9, SOBEL)
+    after = bank(SOBEL, -SOBEL, SOBEL.T, -LINE, LINE.T, -board, -spot, -BOX / 9, 1.3 * SOBEL)
+    found = cs.describe(before).against(cs.describe(after))
+    assert found.changes == ()
+    assert [(change.place, change.what) for change in found.turned] == [
+        (1, "polarity"), (2, "orientation"), (3, "polarity"), (4, "orientation"),
+        (5, "polarity"), (6, "polarity"), (7, "polarity"),
+    ]  # fmt: skip
+    assert bool(found)
+    assert found.moves == {}
+    assert [entry["what"] for entry in found.facts()["turned"]][:2] == ["polarity", "orientation"]
+    shown = found.to_text(width=200)
+    assert "No filter of 9 changed kind." in shown
+    assert "Of those that kept their kind 5 changed polarity and 2 changed orientation." in shown
+
+
+def test_opposites_without_a_name_and_moves_the_other_way_are_changes_too():
+    random = np.random.default_rng(3).normal(size=(1, 1, 5, 5))
+    left = np.array([[0.0, 0, 0], [0, 0, 1], [0, 0, 0]])
+    assert cs.describe(random).against(cs.describe(-random)).turned[0].what == "polarity"
+    assert cs.describe(bank(left)).against(cs.describe(bank(left[:, ::-1]))).turned[0].what == "orientation"
+    near = random + 0.01 * np.random.default_rng(4).normal(size=random.shape)
+    assert not cs.describe(random).against(cs.describe(near))
+
+
+def test_a_sheet_says_what_its_sentences_are_about():
+    random = np.random.default_rng(2)
+    deep = cs.describe(random.normal(size=(3, 64, 3, 3))).to_text(width=4000)
+    assert "about the layer's 64 input maps" in deep
+    assert "brightness on the picture" not in deep
+    assert "Every sentence is about brightness on the picture." in small_sheet().to_text(width=4000)
+    weights = random.normal(size=(4, 1, 3, 3))
+    later = sheet_of(Bank(weights, "conv2", "net.npz", others=(WeightLayer("conv1", (4, 3, 7, 7), "OIHW"),)))
+    assert "brightness on the picture if it is the first layer" in later.to_text(width=4000)
 
 
 def test_banks_of_unlike_sizes_are_compared_as_far_as_they_go():

@@ -41,7 +41,9 @@ ON_SCREEN = 24
 )  # fmt: skip
 @click.option("--both", is_flag=True, help="Say what it does under the other conventions, too.")
 @click.option(
-    "--against", metavar="FILE", help="Say which filters are of another kind in FILE; status 1 where any is."
+    "--against",
+    metavar="FILE",
+    help="Say which filters are of another kind, reversed or turned in FILE; status 1 where any is.",
 )
 @to_option
 @output_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -25,6 +26,8 @@ from convscope.show import Showable
 
 CONVENTION = "The kernels are written as cross-correlation lays them on the picture; y points down."
 GAP, IN_A_ROW = 12, 8
+# As many names are told for one that no kernel has.
+MOST_NEAR = 3
 
 
 class Catalogue(Mapping[str, Kernel], Showable):
@@ -76,8 +79,10 @@ class Catalogue(Mapping[str, Kernel], Showable):
         return self._entries[name]
 
     def unknown(self, name: str) -> str:
-        """The message for a name that no kernel has: the nearest names, and how to find others."""
-        near = list(self.search(name[:100]))[:3] if any(sign.isalnum() for sign in name) else []
+        """The message for a name that no kernel has: the nearest three, and how to find others."""
+        near = list(self.search(name[:100]))[:MOST_NEAR] if any(sign.isalnum() for sign in name) else []
+        alike = difflib.get_close_matches(name[:100].lower(), self._entries, n=MOST_NEAR)
+        near = list(dict.fromkeys((*near, *alike)))[:MOST_NEAR] if len(near) < MOST_NEAR else near
         meant = f"did you mean {' or '.join(repr(other) for other in near)}? " if near else ""
         shown = name if len(name) <= 40 else name[:39] + "…"
         return (

@@ -42,6 +42,7 @@ DIRECTIONS = 8
 # Toward which side of the picture a direction points, y down, in eighths of a turn.
 SIDES = ("right", "lower right", "below", "lower left", "left", "upper left", "above", "upper right")
 COMPASS = ("e", "se", "s", "sw", "w", "nw", "n", "ne")
+WINDS = ("east", "southeast", "south", "southwest", "west", "northwest", "north", "northeast")
 # What an edge is called by the direction across it, and a line by the direction along it.
 EDGES = ("Vertical", "Diagonal", "Horizontal", "Diagonal")
 LINES = {0: "Horizontal", 45: "Diagonal", 90: "Vertical", 135: "Diagonal"}
@@ -203,12 +204,12 @@ def _compass() -> Iterator[Entry]:
         turn = (eighths - SIDES.index("above")) % DIRECTIONS
         yield Entry(f"kirsch_{letters}", "Kirsch", "compass edge", edge_meaning(eighths), KIRSCH,
                     partial(families.turned_ring, KIRSCH_RING, 0, turn), 45.0 * eighths,
-                    words=f"{GRADIENT} compass")  # fmt: skip
+                    words=f"{GRADIENT} compass {WINDS[eighths]}")  # fmt: skip
     for eighths, letters in enumerate(COMPASS):
         turn = (eighths - SIDES.index("above")) % DIRECTIONS
         yield Entry(f"robinson_{letters}", "Robinson", "edge", edge_meaning(eighths), ROBINSON,
                     partial(families.turned_ring, ROBINSON_RING, 0, turn), 45.0 * eighths,
-                    words=f"{GRADIENT} compass Sobel")  # fmt: skip
+                    words=f"{GRADIENT} compass Sobel {WINDS[eighths]}")  # fmt: skip
 
 
 # --- second derivatives --------------------------------------------------------------------------
@@ -255,7 +256,8 @@ def _lines_and_corners() -> Iterator[Entry]:
                 partial(families.product, families.DIFFERENCE, families.DIFFERENCE), variant="saddle",
                 words="crossing mixed second derivative Hessian xy")  # fmt: skip
     yield Entry("checkerboard_4", "checkerboard", "checkerboard",
-                "The finest checkerboard: positive where pixels are bright and dark by turns.",
+                "The finest checkerboard: positive where pixels are bright and dark by turns, bright at the "
+                "upper left.",
                 "(-1)^(i + j)",
                 partial(families.checkerboard, 4), words="chess alternating noise")  # fmt: skip
 

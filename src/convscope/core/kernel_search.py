@@ -24,6 +24,7 @@ FILLING = frozenset({
     "operator", "or", "show", "shows", "that", "the", "to", "which", "with",
 })  # fmt: skip
 _WORD = re.compile(r"[^\W_]+")
+_WIND = re.compile(r"\b(north|south)[\s_-]+(east|west)\b")
 
 
 def ranked(query: str, entries: Mapping[str, Entry]) -> list[str]:
@@ -60,8 +61,10 @@ def words_of(written: str) -> list[str]:
 
     >>> words_of("Vertical edges, sobel_x")
     ['vertical', 'edge', 'sobel', 'x']
+    >>> words_of("Kirsch, north-east")
+    ['kirsch', 'northeast']
     """
-    return [_stem(word) for word in _WORD.findall(written.lower())]
+    return [_stem(word) for word in _WORD.findall(_WIND.sub(r"\1\2", written.lower()))]
 
 
 def _stem(word: str) -> str:

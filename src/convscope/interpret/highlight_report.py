@@ -39,6 +39,8 @@ MOST_LISTED = 1000
 # A window of more taps a side is not written out number by number.
 WRITTEN_TAPS = 9
 HUNDRED = 100
+# A mean of floats is told with so many decimals, except where all means are small.
+DECIMALS, SMALL = 4, 0.01
 
 
 def highlight_document(found: Highlight) -> Document:
@@ -110,18 +112,25 @@ def _regions(found: Highlight) -> tuple[Block, ...]:
         largest = parse_number(float(found.response.max()))
         return (Finding("note", text("No pixel is marked. The largest response is ", largest, ".")),)
     heads = ("rank", "peak", "at row", "column", "pixels", "mean", "rows", "columns")
+    listed = found.regions[:MOST_ROWS]
     rows = tuple(
         (
             text(region.rank), text(parse_number(region.peak)), text(region.peak_at[0]),
-            text(region.peak_at[1]), text(region.area), text(parse_number(region.mean)),
+            text(region.peak_at[1]), text(region.area), text(mean),
             text(f"{region.box[0]} to {region.box[2] - 1}"), text(f"{region.box[1]} to {region.box[3] - 1}"),
         )
-        for region in found.regions[:MOST_ROWS]
+        for region, mean in zip(listed, _one_form([region.mean for region in listed]), strict=True)
     )  # fmt: skip
     count = len(found.regions)
     told = "The marked region" if count == 1 else f"The marked regions, {count} in all"
     caption = f"{told}; the first {MOST_ROWS} by their peak" if count > MOST_ROWS else told
     return (Table(tuple(text(head) for head in heads), rows, "rrrrrrrr", text(caption)),)
+
+
+def _one_form(means: list[float]) -> list[Fraction]:
+    """Measured figures as decimals with the same last place, so that none of them is told as a ratio."""
+    form = f".{DECIMALS}f" if max(means) >= SMALL else ".9g"
+    return [Fraction(f"{mean:{form}}") for mean in means]
 
 
 def _detail(found: Highlight, detail: Detail, name: str) -> Section:

@@ -13,7 +13,7 @@ from convscope.core.array import ExactArray, Letter, SymbolicArray
 from convscope.core.catalogue import kernels
 from convscope.core.kernel import MAX_RANK, Kernel
 from convscope.core.reading import kernel as read_kernel
-from convscope.errors import InputError, ShapeError, nearest_name
+from convscope.errors import InputError, ShapeError
 from convscope.importers.weights import READERS, Bank
 from convscope.interpret.templates import Floats
 
@@ -57,7 +57,7 @@ def read_source(given: Any) -> Source | None:  # noqa: ANN401 - anything that ma
     check_shape(kernel.shape)
     lone = kernel.weights.cell((0,) * kernel.rank) if kernel.weights.size == 1 else None
     if isinstance(lone, Letter):  # one word: a catalogue name that is not there
-        raise InputError(f"no kernel is called '{lone.name}'; {nearest_name(lone.name, kernels)}")
+        raise InputError(kernels.unknown(lone.name))
     if isinstance(kernel.weights, SymbolicArray):
         raise InputError("the kernel has letters or roots in it; a description needs numbers")
     weights = kernel.weights.to_float()

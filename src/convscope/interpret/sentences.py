@@ -81,7 +81,9 @@ def polarity_words(finding: Finding) -> str | None:
             return finding.variant
         case "corner" if finding.variant == "saddle":
             return f"bright along {finding.angle:.0f}°"
-        case "emboss" | "identity" | "shift" | "blur" | "sharpen" | "unsharp" | "checkerboard" | "corner":
+        case "checkerboard":
+            return f"{_first_square(finding)} at the upper left"
+        case "emboss" | "identity" | "shift" | "blur" | "sharpen" | "unsharp" | "corner":
             return "positive" if finding.sign > 0 else "negative"
         case "Gabor":
             return _middle(finding)
@@ -272,7 +274,24 @@ def _gabor(finding: Finding) -> str:
 
 def _checkerboard(finding: Finding) -> str:
     side = round((finding.scale or 2) / 2)
-    return f"Checkerboard: positive where squares of {_pixels(side)} are bright and dark by turns."
+    return (
+        f"Checkerboard: positive where squares of {_pixels(side)} are bright and dark by turns, "
+        f"{_first_square(finding)} at the upper left."
+    )
+
+
+def _first_square(finding: Finding) -> str:
+    """The tone of the upper left pixel of the board that fits best: one noisy weight does not decide."""
+    pattern = finding.pattern
+    side = max(1, round((finding.scale or 2) / 2 / finding.block))
+    rows, columns = np.indices(pattern.shape)
+    boards = [
+        1 - 2 * (((rows + top) // side + (columns + left) // side) % 2)
+        for top in range(side)
+        for left in range(side)
+    ]
+    fits = [float((pattern * board).sum()) for board in boards]  # each board is bright at the upper left
+    return "bright" if max(fits, key=abs) > 0 else "dark"
 
 
 def _tinted(finding: Finding, told: str) -> str:
@@ -296,6 +315,8 @@ def _colour_polarity(finding: Finding, kind: str) -> str:
         return _sides(finding)
     if finding.kind == "Gabor":
         return _middle(finding)
+    if finding.kind == "checkerboard":
+        return f"{_first_square(finding)} at the upper left"
     return "bright" if finding.sign > 0 else "dark"
 
 

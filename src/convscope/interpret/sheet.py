@@ -102,7 +102,7 @@ class Sheet(Showable):
         return {kind: tuple(places) for kind, places in ranked}
 
     def against(self, other: Sheet | str | PathLike[str], layer: str | None = None) -> SheetDifference:
-        """Which filters are of another kind in another sheet, such as the same layer after more training.
+        """Which filters are of another kind, reversed or turned in another sheet, such as one from later.
 
         Filters are compared by their places.
 

@@ -112,11 +112,28 @@ def _introduction(sheet: Sheet) -> Text:
     return (
         *source,
         *text(
-            f"Convention: {TITLES[sheet.convention]}. Every sentence is about brightness on the picture, "
-            "and was tried on steps, lines, spots and gratings before it was written. The norm is the size "
+            f"Convention: {TITLES[sheet.convention]}. {_about(sheet)} Each "
+            "was tried on steps, lines, spots and gratings before it was written. The norm is the size "
             "of a filter: ‖K‖, times the scale of the batch normalisation after it where that is known."
         ),
     )
+
+
+def _about(sheet: Sheet) -> str:
+    """What bright and dark stand for: brightness where a picture comes in, values of maps further on."""
+    channels = sheet.weights.shape[1]
+    if channels not in (1, RGB):
+        return (
+            f"Every sentence is about the layer's {channels} input maps, not about the brightness of a "
+            "picture: bright stands for high values and dark for low ones, in the mixture of the maps in "
+            "which the filter's pattern is strongest."
+        )
+    if sheet.others:
+        return (
+            "Every sentence is about what the layer reads: brightness on the picture if it is the first "
+            "layer, else high (bright) and low (dark) values of its input maps."
+        )
+    return "Every sentence is about brightness on the picture."
 
 
 def _findings(sheet: Sheet) -> Iterator[Finding]:

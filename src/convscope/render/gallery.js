@@ -37,6 +37,7 @@ for (const gallery of document.querySelectorAll(".gallery")) {
   const search = document.createElement("input");
   search.type = "search";
   search.placeholder = "edge 45°, dead, opposite";
+  search.size = search.placeholder.length + 4;
   const kind = document.createElement("select");
   kind.append(new Option("all", ""));
   groups.forEach(({ head, cards: inner }, place) => {

@@ -168,3 +168,81 @@ problems:
     assert spread.work.facts["kind"] == "edge"
     (quiet,) = cs.load_problems(text.replace("vertical edges, dark left", "false")).solve()
     assert "sentence" not in quiet.work.facts
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("not horizontal edges", "says with 'not' what the kernel does not do"),
+        ("no edges", "says with 'no'"),
+        ("it does not detect horizontal edges", "says with 'not'"),
+        ("it doesn't find edges", "says with 'doesn't'"),
+        ("anything but edges", "says with 'anything but'"),
+        ("it ignores horizontal edges", "says with 'ignores horizontal edges'"),
+        ("top edges", "'top' is a side of the edge, but what lies there is left out"),
+        ("edges at the top", "'top' is a side of the edge"),
+        ("horizontal and vertical edges", "says both horizontal and vertical"),
+        ("diagonal edges, rising and falling", "says both rising and falling"),
+        ("edges, dark above and bright above", "contradicts itself"),
+        ("edges, dark above and dark below", "contradicts itself"),
+        ("positive where dark above, negative where dark above", "contradicts itself"),
+        ("edges or lines", "'edges or lines' leaves open which"),
+        ("bright or dark spots", "'bright or dark' leaves open which"),
+    ],
+)
+def test_negations_and_contradictions_are_refused(written, told):
+    with pytest.raises(cs.InputError) as caught:
+        words(written)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "kernel", "left_out"),
+    [
+        ("edge", K, "the direction (horizontal) and the polarity (dark above and bright below)"),
+        ("horizontal edges", K, "the polarity (dark above and bright below)"),
+        ("horizontal", K, "the kind (edge) and the polarity (dark above and bright below)"),
+        ("lines", "line_vertical", "the direction (vertical) and the polarity (bright)"),
+        ("spots", "laplacian", "the polarity (dark)"),
+    ],
+)
+def test_an_incomplete_answer_is_told_what_it_leaves_out(written, kernel, left_out):
+    one = solved(f"    answer: {written}\n", kernel)
+    assert one.is_right is True
+    assert verdict(one).endswith(f"It leaves out {left_out}.")
+
+
+@pytest.mark.parametrize("written", ["dark above and bright below", "an edge at 90°", "edges, dark above"])
+def test_a_complete_answer_leaves_nothing_out(written):
+    assert "leaves out" not in verdict(solved(f"    answer: {written}\n"))
+
+
+def test_what_answers_negative_is_the_other_way_round():
+    assert solved("    answer: negative where it is dark above and bright below\n").is_right is False
+    both = "positive where dark above and bright below, negative where bright above and dark below"
+    assert solved(f"    answer: '{both}'\n").is_right is True
+
+
+def test_the_slope_of_a_diagonal_is_compared():
+    edge = "2 1 0; 1 0 -1; 0 -1 -2"
+    direction = cs.describe(edge).direction
+    slope = direction.split()[1]
+    other = {"rising": "falling", "falling": "rising"}[slope]
+    assert solved(f"    answer: 'diagonal edges, {slope} to the right'\n", edge).is_right is True
+    assert solved(f"    answer: 'diagonal edges, {other} to the left'\n", edge).is_right is True
+    assert solved(f"    answer: 'diagonal edges, {other} to the right'\n", edge).is_right is False
+
+
+@pytest.mark.parametrize(
+    ("kernel", "answer"),
+    [
+        ("identity", "the picture is not changed"),
+        ("box_3", "averages in the horizontal and the vertical direction, or smooths"),
+        ("shift_left", "moves the picture to the left"),
+        ("saddle", "corners or saddles"),
+        ("sobel_y", "edges: dark at the top, light at the bottom"),
+    ],
+)
+def test_right_words_with_or_and_not_still_agree(kernel, answer):
+    one = solved(f"    answer: '{answer}'\n", kernel)
+    assert one.is_right is True, verdict(one)
