@@ -375,3 +375,11 @@ def test_what_is_given_is_not_kept_nor_changed():
     assert sheet.weights.any()
     with pytest.raises(ValueError, match=r"read-only"):
         sheet.weights[0] = 1
+
+
+def test_the_find_box_is_as_wide_as_what_it_proposes():
+    page = small_sheet().to_html()
+    assert "search.size = search.placeholder.length" in page
+    (width,) = re.findall(r"\.gallery-bar select \{\s*max-width: min\(100%, (\d+)em\)", page)
+    proposed = re.search(r'search\.placeholder = "([^"]+)"', page)[1]
+    assert int(width) >= 0.75 * len(proposed)
