@@ -25,11 +25,13 @@ class Fit:
         explained: the share of each pattern's energy that lies in the best subspace, ``(N,)``.
         best: which template it is, ``(N,)``.
         inner: the inner products with its orthonormal rows, ``(N, m)``.
+        sums: the sum over each of those rows, ``(N, m)``.
     """
 
     explained: Floats
     best: Integers
     inner: Floats
+    sums: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +41,12 @@ class Sums:
     Attributes:
         level: ΣK/Σ|K|: what is left of a flat area, from -1 to 1, ``(N,)``.
         absolute: Σ|K|, ``(N,)``.
+        taps: how many weights a pattern has.
     """
 
     level: Floats
     absolute: Floats
+    taps: int
 
     def noise(self, fit: Fit) -> Floats:
         """The deviation of `level` if what the fit leaves is noise."""
@@ -52,7 +56,7 @@ class Sums:
 def sums_of(units: Numbers) -> Sums:
     """The sums over each pattern, ``(N, n)``."""
     absolute = np.abs(units).sum(axis=1)
-    return Sums(units.sum(axis=1) / absolute, absolute)
+    return Sums(units.sum(axis=1) / absolute, absolute, units.shape[1])
 
 
 Gate = Callable[[Sums, Fit], Booleans]
@@ -86,7 +90,8 @@ def fitted(maker: Callable[[Shape], Templates], shape: Shape, units: Numbers) ->
     found = templates(maker, shape)
     explained, best = np.zeros(len(units)), np.zeros(len(units), np.int64)
     if not len(found):
-        return Fit(explained, best, np.zeros((len(units), found.bases.shape[1])))
+        nothing = np.zeros((len(units), found.bases.shape[1]))
+        return Fit(explained, best, nothing, nothing)
     if is_large(shape):
         units = units.astype(np.float32)
     block = max(1, MOST_CELLS // len(found))
@@ -95,14 +100,15 @@ def fitted(maker: Callable[[Shape], Templates], shape: Shape, units: Numbers) ->
         best[start : start + block] = energy.argmax(axis=1)
         explained[start : start + block] = energy.max(axis=1)
     inner = np.einsum("kmn,kn->km", found.bases[best], units)
-    return Fit(np.clip(explained, 0, 1), best, inner)
+    return Fit(np.clip(explained, 0, 1), best, inner, found.bases.sum(axis=2)[best])
 
 
 def candidate_fit(candidate: Candidate, shape: Shape, units: Numbers) -> Fit:
     """How well patterns are of a kind in this way."""
     if candidate.maker is not None:
         return fitted(candidate.maker, shape, units)
-    return Fit(one_sign(units), np.zeros(len(units), np.int64), np.zeros((len(units), 1)))
+    nothing = np.zeros((len(units), 1))
+    return Fit(one_sign(units), np.zeros(len(units), np.int64), nothing, nothing)
 
 
 def one_sign(units: Numbers) -> Floats:

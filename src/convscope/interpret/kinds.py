@@ -10,7 +10,7 @@ from convscope.interpret.templates import Shape
 
 # A kernel keeps the level of flat areas when ΣK is at least this share of Σ|K|, and clear of what the
 # rest of the kernel scatters. The smallest of kernels in use is 1/49: a 5×5 of -1 about a 25.
-KEEPS_LEVEL, CLEAR = 0.015, 2.5
+KEEPS_LEVEL, CLEAR, CLEAR_OF_PATTERN = 0.015, 2.5, 1.75
 # One tap is the kernel, and a sign that of a mean, when so much of the energy is in it.
 LEAST_ONE_TAP, LEAST_ONE_SIGN = 0.85, 0.85
 # Kirsch's masks are named when they are met, not when something is a little like them.
@@ -76,7 +76,13 @@ def _keeps_level(sums: Sums, fit: Fit, tap: int) -> Booleans:
 
 
 def _tap_against_surrounding(sums: Sums, fit: Fit) -> Booleans:
-    return (fit.inner[:, 0] * fit.inner[:, 1] < 0) & _keeps_level(sums, fit, 0)
+    """The level that the pattern itself keeps: noise on the taps beside it says nothing of it."""
+    level = np.sum(fit.inner * fit.sums, axis=1) * np.sign(fit.inner[:, 0]) / sums.absolute
+    scatter = sums.noise(fit) * np.linalg.norm(fit.sums, axis=1) / np.sqrt(sums.taps)
+    keeps = level >= np.maximum(KEEPS_LEVEL, CLEAR_OF_PATTERN * scatter)
+    # What the pattern misses may undo it: then the whole kernel keeps nothing.
+    keeps &= sums.level * np.sign(fit.inner[:, 0]) >= KEEPS_LEVEL / 2
+    return np.asarray((fit.inner[:, 0] * fit.inner[:, 1] < 0) & keeps)
 
 
 def _tap_with_surrounding(_: Sums, fit: Fit) -> Booleans:
