@@ -146,6 +146,16 @@ TRANSPOSED = {
 }
 
 
+@pytest.mark.parametrize("library", INSTALLED)
+@pytest.mark.parametrize("shape", [(2,), (3, 2)])
+def test_features_without_space(shape, library):
+    layers = [cs.Linear([[1, 2], [3, 4]], [1, 0]), cs.ReLU(), cs.Softmax(-1)]
+    x = whole_numbers(*shape)
+    tolerance = 1e-6 if library == "keras" else 1e-12
+    found = run(library, layers, shape, x)
+    np.testing.assert_allclose(found, cs.solve(x, *layers).array(), rtol=tolerance, atol=tolerance)
+
+
 OF_ALL_RANKS = [name for name in INSTALLED if name in {"torch", "jax", "numpy"}]
 
 

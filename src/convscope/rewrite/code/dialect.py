@@ -93,8 +93,7 @@ def drop_axes(draft: Draft) -> None:
 
 def channel_vector(draft: Draft, name: str) -> str:
     """A vector with one number a channel, shaped to be added to ``(N, C, *space)``."""
-    flat = draft.is_flat or draft.rank == 0
-    return name if flat else f"{name}[:, {', '.join(['None'] * draft.rank)}]"
+    return name if draft.is_flat else f"{name}[:, {', '.join(['None'] * draft.rank)}]"
 
 
 def global_pool(template: str) -> Writer:

@@ -230,7 +230,7 @@ def begin(draft: Draft) -> None:
     layout = draft.layout
     if layout is None:
         return
-    if layout.has_channels and draft.rank:
+    if layout.has_channels and not draft.is_flat:
         draft.step(f"keras.ops.moveaxis({{}}, {-draft.rank - 1}, -1)")
     elif not layout.has_channels:
         draft.step("{}[..., None]")
