@@ -213,14 +213,15 @@ def _edge(finding: Finding) -> str:
     return f"{word} edges: positive where it is {_sides(finding)}{degrees_note(finding.angle)}."
 
 
+def _running(what: str, angle: float) -> str:
+    """Lines or stripes with the way they run: their word, their slope, their degrees."""
+    word, _, slope = run_word(angle).partition(", ")
+    return f"{word.capitalize()} {what}{f', {slope}' if slope else ''}{degrees_note(angle)}"
+
+
 def _line(finding: Finding) -> str:
     assert finding.angle is not None  # noqa: S101 - lines have a direction
-    word, _, slope = run_word(finding.angle).partition(", ")
-    slope = f", {slope}" if slope else ""
-    return (
-        f"{word.capitalize()} lines{slope}{degrees_note(finding.angle)}: "
-        f"positive on a {finding.variant} line."
-    )
+    return f"{_running('lines', finding.angle)}: positive on a {finding.variant} line."
 
 
 def _blob(finding: Finding) -> str:
@@ -264,10 +265,8 @@ def _in_the_middle(finding: Finding) -> str:
 
 def _gabor(finding: Finding) -> str:
     assert finding.angle is not None  # noqa: S101 - waves have a direction
-    word, _, slope = run_word(finding.angle).partition(", ")
-    slope = f", {slope}" if slope else ""
     return (
-        f"{word.capitalize()} stripes{slope}{degrees_note(finding.angle)}, "
+        f"{_running('stripes', finding.angle)}, "
         f"{finding.scale:.2g} pixels from bar to bar, {_in_the_middle(finding)}."
     )
 

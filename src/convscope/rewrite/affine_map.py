@@ -81,11 +81,6 @@ class AffineMap:
         return np.searchsorted(self.rows, np.arange(self.size[0] + 1))
 
     @property
-    def is_rational(self) -> bool:
-        """True when every entry and every bias is a ratio."""
-        return isinstance(self.values, RationalArray) and isinstance(self.bias, RationalArray)
-
-    @property
     def is_linear(self) -> bool:
         """True when no bias is anything but 0."""
         return not nonzero(self.bias).any()

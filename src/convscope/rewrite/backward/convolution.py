@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -32,10 +33,12 @@ AnyConvWork = TypeVar("AnyConvWork", ConvWork, ConvTransposeWork)
 class _ConvolutionGradient(Gradient[AnyConvWork]):
     """What both directions share: a weight's gradient sums products of the cells that the tap meets."""
 
+    @property
     def _wide(self) -> ExactArray:
         """The array that the kernel lies on, one window a cell of `_narrow`."""
         raise NotImplementedError
 
+    @property
     def _narrow(self) -> ExactArray:
         """The array with one cell a window."""
         raise NotImplementedError
@@ -43,7 +46,7 @@ class _ConvolutionGradient(Gradient[AnyConvWork]):
     def parameter_gradients(self) -> dict[str, ExactArray]:
         """dL/dw for every tap, and dL/db."""
         layer = self.work.layer
-        wide, narrow = self._wide(), self._narrow()
+        wide, narrow = self._wide, self._narrow
         windows = narrow.shape[2:]
         shape = self.work.weight_used.shape
         terms = narrow.shape[0] * math.prod(windows)
@@ -65,7 +68,7 @@ class _ConvolutionGradient(Gradient[AnyConvWork]):
     def _met(self, index: Index) -> tuple[int, tuple[slice, ...]]:
         """The channel of the wide array and the cells there that the tap at a weight's index meets."""
         layer = self.work.layer
-        wide, narrow = self._wide(), self._narrow()
+        wide, narrow = self._wide, self._narrow
         out_group = narrow.shape[1] // layer.groups
         channel = index[0] // out_group * (wide.shape[1] // layer.groups) + index[1]
         return channel, tap_slices(self._tap(index), layer.stride, layer.dilation, narrow.shape[2:])
@@ -85,7 +88,7 @@ class _ConvolutionGradient(Gradient[AnyConvWork]):
             told = text("The bias is added to every cell of its channel, so their gradients add up:")
             summed = equation(name, short_sum([Number(cell) for cell in cells]), Number(value))
             return (Step(told, (Formula(summed),)),)
-        wide, narrow = self._wide(), self._narrow()
+        wide, narrow = self._wide, self._narrow
         channel: int
         slices: tuple[slice, ...]
         channel, slices = self._met(index)
@@ -113,9 +116,11 @@ class _ConvolutionGradient(Gradient[AnyConvWork]):
 class ConvGradient(_ConvolutionGradient[ConvWork]):
     """A convolution: dL/dx is a transposed convolution of dL/dy, dL/dw a correlation of x with dL/dy."""
 
+    @property
     def _wide(self) -> ExactArray:
         return self.work.padded_input
 
+    @property
     def _narrow(self) -> ExactArray:
         return self.output
 
@@ -126,7 +131,7 @@ class ConvGradient(_ConvolutionGradient[ConvWork]):
         """dL/dy stamped with the kernel as used; then the padding's gradients cut off or folded back."""
         return (self._folded(self._canvas),)
 
-    @property
+    @cached_property
     def _canvas(self) -> ExactArray:
         """The gradient of the padded input."""
         layer, weight = self.work.layer, self.work.weight_used
@@ -222,6 +227,7 @@ class ConvGradient(_ConvolutionGradient[ConvWork]):
 class ConvTransposeGradient(_ConvolutionGradient[ConvTransposeWork]):
     """A transposed convolution: dL/dx is a convolution of dL/dy with the same kernel."""
 
+    @cached_property
     def _wide(self) -> ExactArray:
         layer = self.work.layer
         pairs = tuple(
@@ -232,6 +238,7 @@ class ConvTransposeGradient(_ConvolutionGradient[ConvTransposeWork]):
         )
         return padded(self.output, pairs)
 
+    @property
     def _narrow(self) -> ExactArray:
         return self.work.x
 
@@ -245,7 +252,7 @@ class ConvTransposeGradient(_ConvolutionGradient[ConvTransposeWork]):
         products = self.work.x.size * terms
         return (
             bilinear(
-                self._wide(),
+                self._wide,
                 weight,
                 lambda g, w: slide(g, w, layer.groups, layer.stride, layer.dilation, spatial),
                 terms=terms,
@@ -268,7 +275,7 @@ class ConvTransposeGradient(_ConvolutionGradient[ConvTransposeWork]):
 
     def steps(self, index: Index, name: Expression) -> tuple[Step, ...]:
         """Window of dL/dy ⊙ kernel."""
-        layer, wide, weight = self.work.layer, self._wide(), self.work.weight_used[index[1]]
+        layer, wide, weight = self.work.layer, self._wide, self.work.weight_used[index[1]]
         per_group = wide.shape[1] // layer.groups
         first = index[1] // (self.work.x.shape[1] // layer.groups) * per_group
         slices = tuple(

@@ -15,8 +15,6 @@ from convscope.core.document import Block, Finding, Formula, MatrixRow, Text, te
 from convscope.core.expression import Expression, Number, Product, Symbol, equation
 from convscope.core.layer import Layer
 from convscope.core.number import Exact
-from convscope.core.structural import Add, Concat
-from convscope.errors import InputError
 from convscope.rewrite.affine import layer_map
 from convscope.rewrite.affine_map import AffineMap, from_entries, zeros
 from convscope.rewrite.backward.gradient import Gradient, MappedGradient, by_plane, summed_steps, total
@@ -310,12 +308,9 @@ class SharedGradient(Gradient[Work[Any]]):
 
     def input_gradients(self) -> tuple[ExactArray, ...]:
         """A copy for each term of a sum; a piece for each part of a concatenation."""
-        layer = self.work.layer
-        if isinstance(layer, Add):
+        if isinstance(self.work, AddWork):
             return (self.output,) * len(self.work.inputs)
-        if not isinstance(layer, Concat):
-            raise InputError(f"{type(layer).__name__} shares no gradient")
-        axis = layer.dim % self.output.ndim
+        axis = self.work.layer.dim % self.output.ndim
         pieces, start = [], 0
         for part in self.work.inputs:
             stop = start + part.shape[axis]
@@ -325,7 +320,7 @@ class SharedGradient(Gradient[Work[Any]]):
 
     def rule(self) -> Text:
         """Copies or pieces."""
-        if isinstance(self.work.layer, Add):
+        if isinstance(self.work, AddWork):
             return text("A sum passes its gradient on to every term as it is.")
         return text("Each part takes the piece of the gradient that stands where the part stood.")
 
