@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from convscope.engine.simd import I64, VECTORS, Emitter, number_type
+from convscope.engine.simd import I64, VECTOR_BYTES, VECTORS, Emitter, number_type
 
 
 def _machine_type(kind: Any) -> tuple[Any, int]:
@@ -70,6 +70,22 @@ def convert_row(typing: Any, source: Any, work: Any, src: Any, out: Any, count: 
         return context.get_dummy_value()
 
     return types.void(source, work, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def fill_row(typing: Any, work: Any, out: Any, count: Any, value: Any) -> Any:
+    """`count` numbers that are all alike, in whole vectors: up to one vector more is written."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, out, count, value = arguments
+        emit = Emitter(builder, work)
+        vector = emit.splat(value)
+        vectors = builder.sdiv(emit.at(count, emit.lanes - 1), emit.number(emit.lanes))
+        with cgutils.for_range(builder, vectors) as loop:
+            emit.store(vector, builder.add(out, builder.mul(loop.index, emit.number(VECTOR_BYTES))))
+        return context.get_dummy_value()
+
+    return types.void(work, types.int64, types.int64, number_type(work)), generate
 
 
 def _narrowed(emit: Emitter, value: Any, kind: Any, target: Any) -> Any:

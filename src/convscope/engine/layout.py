@@ -36,8 +36,9 @@ from __future__ import annotations
     TAP_STEP,  # from one tap to its right neighbour
     GROUP,  # output rows between the vertical pass and the horizontal one
     FIRST_ROW,  # of a part of a picture, in the whole
+    ALIKE,  # 1: every number of the border is the fill value
     LENGTH,
-) = range(33)
+) = range(34)
 
 # Places in the job, the one table that a tile function is given: where the others lie, and how long they are.
 (

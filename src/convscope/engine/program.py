@@ -182,6 +182,7 @@ def _sizes(
     g[at.OUT_WIDTH] = request.out[1]
     g[at.STEP_Y], g[at.STEP_X] = sy, sx
     g[at.FIRST_ROW] = request.first_row
+    g[at.ALIKE] = int(request.border in {"zero", "constant"})
     g[at.EXTENT_Y], g[at.EXTENT_X] = extent_y, extent_x
     g[at.DST_ROW], g[at.DST_KERNEL], g[at.DST_SIZE] = (
         strides.result_row, strides.result_kernel, strides.result_size,

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.engine.compiling import compiled
-from convscope.engine.lanes import convert_row, finish_row, peek, peek_place, poke
+from convscope.engine.lanes import convert_row, fill_row, finish_row, peek, peek_place, poke
 from convscope.engine.layout import (
+    ALIKE,
     CHANNELS,
     MAPPED_ROWS,
     PAD_LEFT,
@@ -88,17 +89,25 @@ def load_tile(
         left = right = columns  # numbers that lie apart are read one by one
     begin = (column + left - g[PAD_LEFT]) * pixel
     start, count = left * channels * size, (right - left) * channels
+    end = right * channels * size
     rows = min(rows, g[MAPPED_ROWS] - row)
     rows_at += 8 * row
     columns_at += 8 * column
+    # Where the border holds one value it is written in vectors, whose last one the picture then overwrites.
+    alike = right > left and g[ALIKE] == 1
     for r in range(rows):
-        out = scratch + r * scratch_row + start
+        out = scratch + r * scratch_row
         found = peek_place(rows_at + 8 * r)
-        if found >= 0 and count > 0:
-            convert_row(source, work, src + found * src_row + begin, out, count)
-        elif count > 0:
-            for i in range(count):
-                poke(work, out + i * size, fill)
+        if alike and left > 0:
+            fill_row(work, out, left * channels, fill)
+        if found >= 0:
+            convert_row(source, work, src + found * src_row + begin, out + start, count)
+        else:
+            fill_row(work, out + start, count, fill)
+        if alike and right < columns:
+            fill_row(work, out + end, (columns - right) * channels, fill)
+    if alike:
+        return
     if left > 0:
         set_pixels(
             source, work, rows_at, columns_at, fill, src, src_row, scratch, scratch_row, rows,
