@@ -18,7 +18,22 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.engine.compiling import compiled
-from convscope.engine.simd import BLOCK_BYTES, add_scaled, sum_blocks, sums_joined, sums_to_end
+from convscope.engine.row_windows import (
+    MAX_CHANNELS,
+    row_windows_1,
+    row_windows_2,
+    row_windows_3,
+    row_windows_4,
+)
+from convscope.engine.simd import (
+    BLOCK_BYTES,
+    VECTOR_BYTES,
+    VECTORS,
+    add_scaled,
+    sum_blocks,
+    sums_joined,
+    sums_to_end,
+)
 
 
 @compiled
@@ -121,8 +136,54 @@ def column_runs(
 
 
 @compiled
+def row_sums(
+    work: Any,
+    channels: int,
+    src: int,
+    unit: int,
+    length: int,
+    space: int,
+    second: int,
+    out: int,
+    blocks: int,
+) -> None:
+    """out[i] = src[i] + … of `length` ≥ 2 pixels `unit` bytes apart, for `blocks` blocks of one row.
+
+    `space` and `second` are two of three rows that lie one behind another, for the sums on the way; out may
+    be the first.
+    """
+    if channels > MAX_CHANNELS:
+        window_sums(work, src, BLOCK_BYTES, unit, length, space, BLOCK_BYTES, out, BLOCK_BYTES, blocks)
+        return
+    lanes = VECTOR_BYTES * channels // unit
+    low, whole = length % lanes, length // lanes
+    vectors = blocks * VECTORS
+    if whole > 1:
+        vectors += whole * channels
+        target = space
+    else:
+        target = out
+    if channels == 1:
+        row_windows_1(work, src, low, whole, target, second, vectors)
+    elif channels == 2:
+        row_windows_2(work, src, low, whole, target, second, vectors)
+    elif channels == 3:
+        row_windows_3(work, src, low, whole, target, second, vectors)
+    else:
+        row_windows_4(work, src, low, whole, target, second, vectors)
+    if whole > 1:
+        apart = channels * VECTOR_BYTES
+        third = second + (second - space)
+        window_sums(
+            work, space, BLOCK_BYTES, apart, whole, third, BLOCK_BYTES, third, BLOCK_BYTES, blocks
+        )
+        sum_blocks(work, third, second + whole * apart - third, BLOCK_BYTES, 0, 0, out, BLOCK_BYTES, blocks)
+
+
+@compiled
 def row_runs(
     work: Any,
+    channels: int,
     src: int,
     unit: int,
     runs: Any,
@@ -130,6 +191,7 @@ def row_runs(
     first: int,
     count: int,
     space: int,
+    second: int,
     out: int,
     blocks: int,
     fresh: int,
@@ -139,14 +201,10 @@ def row_runs(
         offset, length, weight = runs[first + 2 * n], runs[first + 2 * n + 1], weights[n]
         begin = fresh == 1 and n == 0
         if begin and weight == 1 and length > 1:
-            window_sums(
-                work, src + offset, BLOCK_BYTES, unit, length, space, BLOCK_BYTES, out, BLOCK_BYTES, blocks
-            )
+            row_sums(work, channels, src + offset, unit, length, space, second, out, blocks)
             continue
         found = src + offset
         if length > 1:
-            window_sums(
-                work, src + offset, BLOCK_BYTES, unit, length, space, BLOCK_BYTES, space, BLOCK_BYTES, blocks
-            )
+            row_sums(work, channels, src + offset, unit, length, space, second, space, blocks)
             found = space
         add_scaled(work, found, weight, 1 if begin else 0, out, blocks)

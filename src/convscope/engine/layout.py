@@ -33,12 +33,13 @@ from __future__ import annotations
     MIDDLE_TERM,  # from one term's rows to the next
     COLUMN_AT,  # where window sums of one block column are made
     LINE_AT,  # where window sums of one row are made
+    LOW_AT,  # the second of three rows for that
     TAP_STEP,  # from one tap to its right neighbour
     GROUP,  # output rows between the vertical pass and the horizontal one
     FIRST_ROW,  # of a part of a picture, in the whole
     ALIKE,  # 1: every number of the border is the fill value
     LENGTH,
-) = range(34)
+) = range(35)
 
 # Places in the job, the one table that a tile function is given: where the others lie, and how long they are.
 (

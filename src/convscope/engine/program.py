@@ -156,7 +156,7 @@ def build(
         np.array(tables.weights or [0], dtype=work), tables.offsets or [0], request.maps(), request.value,
     )  # fmt: skip
     bands = -(-request.out[0] // high)
-    return Program(family, g, job, kept, _scratch(g, size, BLOCK_BYTES, request), high * max(1, bands // 16))
+    return Program(family, g, job, kept, _scratch(g), high * max(1, bands // 16))
 
 
 def _sizes(
@@ -197,12 +197,14 @@ def _sizes(
     g[at.MIDDLE_TERM] = (high + MAX_ROWS) * row
     g[at.COLUMN_AT] = g[at.MIDDLE_AT] + terms * g[at.MIDDLE_TERM]
     g[at.LINE_AT] = g[at.COLUMN_AT] + ((2 * high + extent_y + 2) * block if terms else 0)
+    # A row of window sums reaches as far again as the longest window.
+    g[at.LOW_AT] = g[at.LINE_AT] + row + _odd_lines(extent_x * channels * size + 4 * block)
     return g
 
 
-def _scratch(g: npt.NDArray[np.int64], size: int, block: int, request: Request) -> int:
-    longest = request.extent[1] * request.picture[2] * size
-    return int(g[at.LINE_AT] + g[at.SCRATCH_ROW] + longest + 4 * block)
+def _scratch(g: npt.NDArray[np.int64]) -> int:
+    line = g[at.LOW_AT] - g[at.LINE_AT]
+    return int(g[at.LOW_AT] + 2 * line)
 
 
 def _streams(request: Request, strides: Strides, address: int, wide: int) -> bool:

@@ -37,6 +37,7 @@ from convscope.engine.layout import (
     KERNELS,
     LENGTH,
     LINE_AT,
+    LOW_AT,
     MIDDLE_AT,
     MIDDLE_ROW,
     MIDDLE_TERM,
@@ -166,9 +167,9 @@ def horizontal_pass(
             for t in range(entry[0], entry[0] + entry[1]):
                 if terms[t][6] == RUNS:
                     row_runs(
-                        work, src + r * g[MIDDLE_ROW] + (t - entry[0]) * g[MIDDLE_TERM], g[TAP_STEP],
-                        runs, table[terms[t][9] :], terms[t][8], terms[t][7],
-                        scratch + g[LINE_AT], line, blocks, fresh,
+                        work, g[CHANNELS], src + r * g[MIDDLE_ROW] + (t - entry[0]) * g[MIDDLE_TERM],
+                        g[TAP_STEP], runs, table[terms[t][9] :], terms[t][8], terms[t][7],
+                        scratch + g[LINE_AT], scratch + g[LOW_AT], line, blocks, fresh,
                     )  # fmt: skip
                     fresh = 0
             if straight:
