@@ -44,19 +44,22 @@ def picture(side: int, dtype: str, channels: int) -> Array:
     return rng.random(shape, dtype=np.float32) * np.float32(255)
 
 
-def seconds(run: Run, calls: int = 1) -> float:
-    """One call, as the mean of so many one after the other."""
+def seconds(run: Run) -> float:
+    """One call, as the mean of as many one after the other as fill a sample."""
     time.sleep(PAUSE)
-    begin = time.perf_counter()
-    for _ in range(calls):
+    begin = now = time.perf_counter()
+    calls = 0
+    while now - begin < BATCH:
         run()
-    return (time.perf_counter() - begin) / calls
+        calls += 1
+        now = time.perf_counter()
+    return (now - begin) / calls
 
 
 def warmed(run: Run, limit: float) -> float:
-    """A first time; the shortest of three where it is not long: caches are then as in every later run."""
+    """A first time; the shorter of two where it is not long: caches are then as in every later run."""
     first = seconds(run)
-    return first if first > limit else min(first, seconds(run), seconds(run))
+    return first if first > limit else min(first, seconds(run))
 
 
 def contenders(case: Case, image: Array, out: Array, other: Array) -> dict[str, Run]:
@@ -107,7 +110,7 @@ def measure(case: Case, side: int, dtype: str, channels: int, repeats: int) -> d
         for name in quick[turn:] + quick[:turn]:
             # A contender much slower than the rest needs fewer repetitions to be placed.
             if first[name] < 20 * ours or len(times[name]) < 3:
-                times[name].append(seconds(runs[name], max(1, int(BATCH / first[name]))))
+                times[name].append(seconds(runs[name]))
         turn = (turn + 1) % len(quick)
     medians = {name: statistics.median(found) for name, found in times.items()}
     ratios = {
