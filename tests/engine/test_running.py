@@ -30,7 +30,7 @@ def picture(height=300, width=400):
 def every_plan_has_helpers(monkeypatch):
     monkeypatch.setattr("convscope.engine.plan.SMALL_SECONDS", 0.0)
     monkeypatch.setattr(running, "WAKING", 0.0)
-    monkeypatch.setattr("convscope.engine.execution._calls", {})
+    monkeypatch.setattr("convscope.engine.calls._calls", {})
     monkeypatch.setattr("convscope.engine.execution._prepared", {})
 
 
@@ -77,18 +77,20 @@ def test_a_helper_computes_what_is_posted(monkeypatch, seat, computed):
     crew = running.Crew()
     monkeypatch.setattr(running, "_crews", [crew])
 
+    lead = bands.lead
+
     def posted_only(board, *job):
         rows = list(job)
         rows[6] = 0
-        bands.lead(board, *rows)
+        lead(board, *rows)
         words = crew._memory[board - crew._memory.ctypes.data :][: bands.BOARD_BYTES].view(np.int64)
         words[bands.ROWS // 8], words[bands.NEXT // 8], words[bands.OPEN // 8] = job[6], 0, 1
         words[bands.SEQUENCE // 8] += 1
         assert bands.serve(board, seat, 0, 1) == words[bands.SEQUENCE // 8]
         words[bands.OPEN // 8] = 0
-        return bands.all_left(board, 1)
+        return bands.DONE if bands.all_left(board, 1) else bands.UNFINISHED
 
-    monkeypatch.setattr(crew, "_lead", posted_only)
+    monkeypatch.setattr(bands, "lead", posted_only)
     monkeypatch.setattr(crew, "_helpers", [SimpleNamespace(wake=lambda: None)] * 2)  # room, and no threads
     out = np.zeros_like(wanted)
     cs.apply(image, KERNELS[1], threads=2, out=out)

@@ -10,14 +10,13 @@ import numpy.typing as npt
 
 from convscope.core.array import ExactArray
 from convscope.core.kernel import Kernel
+from convscope.engine.calls import keep_call, known_call
 from convscope.engine.cost import known_machine
 from convscope.engine.execution import (
     NATIVE,
     Picture,
     computed_type,
     empty,
-    keep_call,
-    known_call,
     prepared_plan,
     run_plan,
     signatures,

@@ -20,6 +20,9 @@ BOARD_BYTES = 6 * LINE
 # How often the leader looks whether all have left before it lets other programs run.
 LOOKS = 2000
 YIELD = 16  # looks between two offers of the processor to other threads
+# What a leader says: it did nothing; it has done its part, others are still at theirs; all is done.
+REFUSED, UNFINISHED, DONE = range(3)
+CACHE_LINE = 64  # bytes on which a result that is streamed must begin
 
 
 @compiled
@@ -45,8 +48,8 @@ def take_bands(board: int, seat: int) -> None:
 def lead(
     board: int, function: int, job: int, src: int, dst: int, scratch: int, room: int,
     rows: int, band: int, seats: int,
-) -> bool:  # fmt: skip
-    """Post a job, work on it, and wait for the helpers; False when some are still at their last band."""
+) -> int:  # fmt: skip
+    """Post a job, work on it, and wait for the helpers a while."""
     write_word(board + FUNCTION, function)
     write_word(board + JOB, job)
     write_word(board + SRC, src)
@@ -61,8 +64,47 @@ def lead(
     add_to_word(board + SEQUENCE, 1)
     take_bands(board, 0)
     write_word(board + OPEN, 0)
-    done: bool = all_left(board, LOOKS)
-    return done
+    return DONE if all_left(board, LOOKS) else UNFINISHED
+
+
+@compiled
+def numbers_of(array: int, head: int) -> int:
+    """Where the numbers of an array lie, which stands so many bytes behind its own address."""
+    address: int = read_word(array + head)
+    return address
+
+
+@compiled
+def is_fit(src: int, dst: int, below: int, within: int, length: int, aligned: int) -> bool:
+    """True when picture and result lie apart, and the result begins on a cache line or not, as is wanted."""
+    apart = src + within <= dst or dst + length <= src + below
+    return apart and (dst % CACHE_LINE == 0) == (aligned == 1)
+
+
+@compiled
+def run_arrays(
+    function: int, job: int, source: int, target: int, head: int, below: int, within: int, length: int,
+    aligned: int, scratch: int, rows: int,
+) -> bool:  # fmt: skip
+    """All rows of an array's result, on this thread; False, and nothing done, when the arrays do not fit."""
+    src, dst = numbers_of(source, head), numbers_of(target, head)
+    fit: bool = is_fit(src, dst, below, within, length, aligned)
+    if fit:
+        call_tiles(function, job, src, dst, scratch, 0, rows)
+    return fit
+
+
+@compiled
+def lead_arrays(
+    board: int, function: int, job: int, source: int, target: int, head: int, below: int, within: int,
+    length: int, aligned: int, scratch: int, room: int, rows: int, band: int, seats: int,
+) -> int:  # fmt: skip
+    """Lead a job on arrays; refused when they do not fit."""
+    src, dst = numbers_of(source, head), numbers_of(target, head)
+    if not is_fit(src, dst, below, within, length, aligned):
+        return REFUSED
+    said: int = lead(board, function, job, src, dst, scratch, room, rows, band, seats)
+    return said
 
 
 @compiled

@@ -174,9 +174,7 @@ def row_sums(
     if whole > 1:
         apart = channels * VECTOR_BYTES
         third = second + (second - space)
-        window_sums(
-            work, space, BLOCK_BYTES, apart, whole, third, BLOCK_BYTES, third, BLOCK_BYTES, blocks
-        )
+        window_sums(work, space, BLOCK_BYTES, apart, whole, third, BLOCK_BYTES, third, BLOCK_BYTES, blocks)
         sum_blocks(work, third, second + whole * apart - third, BLOCK_BYTES, 0, 0, out, BLOCK_BYTES, blocks)
 
 

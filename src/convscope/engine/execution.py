@@ -16,17 +16,15 @@ from convscope.engine.methods import DIRECT, FOURIER, methods
 from convscope.engine.plan import Plan, families, taken
 from convscope.engine.program import Program, Strides, build
 from convscope.engine.request import SOURCES, Request, source_name
-from convscope.engine.running import crew, run_bands, scratch
+from convscope.engine.running import ALIGNMENT, crew, run_bands, scratch
 from convscope.engine.signatures import Signature, prepare, tile_address
 
 Picture: TypeAlias = npt.NDArray[Any]
 
 # A call that SciPy serves in less than this does not wait for the compiler.
 PATIENCE = 0.5
-ALIGNMENT = 64
 LARGE = 2**16  # bytes from which a result is worth aligning
 MAX_PREPARED = 256
-MAX_CALLS = 256
 NATIVE = frozenset(np.dtype(name) for name in SOURCES)
 
 
@@ -39,56 +37,20 @@ class Prepared:
     transforms: tuple[tuple[FourierRun, int, Prepared], ...]
     seconds: float
     run_alone: Callable[..., None]
+    lead: Callable[..., int]
+
+    def threads(self, program: Program) -> int:
+        """How many threads have bands to compute."""
+        return min(self.plan.threads, -(-self.plan.request.out[0] // program.band))
 
 
 # Prepared plans hold the analyses of their kernels, whose ids stand in the keys: none is used twice.
 _prepared: dict[tuple[object, ...], Prepared] = {}
 
 
-class Call:
-    """A call made before: all that is left to do is to find where the memory lies and to run."""
-
-    __slots__ = ("_aligned", "_below", "_dtype", "_kept", "_prepared", "_shape", "_size", "_step", "_within")
-
-    def __init__(self, prepared: Prepared, picture: Picture, out: Picture, kept: object) -> None:
-        self._prepared, self._kept = prepared, kept  # what the key names by id stays what it is
-        self._shape, self._dtype = out.shape, out.dtype
-        self._aligned = out.ctypes.data % ALIGNMENT == 0
-        self._step, self._size = out.strides[0], out.strides[0] * out.shape[0]
-        spans = [step * (length - 1) for step, length in zip(picture.strides, picture.shape, strict=True)]
-        self._below = sum(span for span in spans if span < 0)
-        self._within = sum(span for span in spans if span > 0) + picture.itemsize
-
-    def run(self, picture: Picture, out: Picture | None) -> Picture | None:
-        """The result; None where this one call is unlike the earlier one."""
-        if out is None:
-            out = empty(self._shape, self._dtype)
-        elif not out.flags.writeable:
-            return None
-        src, dst = address_of(picture), address_of(out)
-        apart = src + self._within <= dst or dst + self._size <= src + self._below
-        if not apart or (dst % ALIGNMENT == 0) is not self._aligned:
-            return None
-        run_passes(self._prepared, src, dst, self._step)
-        return out
-
-
-_calls: dict[object, Call] = {}
-
-
-def known_call(key: object) -> Call | None:
-    """The call of that key, when one was made before."""
-    return _calls.get(key)
-
-
-def keep_call(key: object, place: tuple[object, ...], picture: Picture, out: Picture, kept: object) -> None:
-    """Remember a call, if compiled code wrote its result at once and no transform was needed."""
-    prepared = _prepared.get((*place, out.ctypes.data % ALIGNMENT == 0))
-    if prepared is None or prepared.transforms or not written_at_once(out, prepared.plan.request, picture):
-        return
-    if len(_calls) >= MAX_CALLS:
-        _calls.clear()
-    _calls[key] = Call(prepared, picture, out, kept)
+def prepared_for(place: tuple[object, ...], out: Picture) -> Prepared | None:
+    """What was made ready for calls of that key whose result begins on a cache line, or not, as this one."""
+    return _prepared.get((*place, out.ctypes.data % ALIGNMENT == 0))
 
 
 def written_at_once(out: Picture, request: Request, picture: Picture) -> bool:
@@ -102,12 +64,6 @@ def written_at_once(out: Picture, request: Request, picture: Picture) -> bool:
             return False
         step *= out.shape[-axis]
     return out.strides[-axes] >= 0 and not np.may_share_memory(out, picture)
-
-
-def address_of(array: Picture) -> int:
-    """Where the first number of an array lies."""
-    address: int = array.__array_interface__["data"][0]
-    return address
 
 
 def signatures(plan: Plan) -> list[Signature]:
@@ -166,7 +122,7 @@ def run_plan(
 
 
 def _prepare(plan: Plan, picture: Picture, out: Picture) -> Prepared:
-    from convscope.engine.bands import run_alone
+    from convscope.engine.bands import lead, run_alone
 
     request = plan.request
     strides = Strides(
@@ -189,7 +145,7 @@ def _prepare(plan: Plan, picture: Picture, out: Picture) -> Prepared:
         for number in numbers:
             one = build(family, request, taken(plan, [number]), strides, out.ctypes.data)
             passes.append((function, one.job.ctypes.data, replace(one, first=number)))
-    return Prepared(plan, tuple(passes), tuple(transforms), plan.seconds, run_alone)
+    return Prepared(plan, tuple(passes), tuple(transforms), plan.seconds, run_alone, lead)
 
 
 def _fourier(plan: Plan, number: int, picture: Picture, out: Picture) -> tuple[FourierRun, int, Prepared]:
@@ -237,9 +193,10 @@ def run_passes(prepared: Prepared, src: int, dst: int, kernel_step: int) -> None
     rows = plan.request.out[0]
     for function, job, program in prepared.passes:
         place = dst + program.first * kernel_step
-        threads = min(plan.threads, -(-rows // program.band))
+        threads = prepared.threads(program)
+        where = (function, job, src, place)
         if threads > 1 and crew().run(
-            function, job, src, place, program.scratch, rows, program.band, threads, prepared.seconds
+            prepared.lead, where, program.scratch, rows, program.band, threads, prepared.seconds
         ):
             continue
         prepared.run_alone(function, job, src, place, scratch(program.scratch), 0, rows)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # the figures are not better than that, and the earlier ones have the smaller error.
 MARGIN = 0.95
 # Less work than this is done before a second thread has woken up.
-SMALL_SECONDS = 2e-5
+SMALL_SECONDS = 1e-5
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,7 @@ class _Walk:
         self.joined[0].write(builder.select(self._digit(low, 0), newest, self.emit.zero()))
         for step in range(1, self.steps):
             source, delay = self.joined[step - 1], self.joined[step].delay
-            longer = builder.fadd(
-                self.doubled[step].vector(delay), source.shifted(delay, *self.shifts[step])
-            )
+            longer = builder.fadd(self.doubled[step].vector(delay), source.shifted(delay, *self.shifts[step]))
             self.joined[step].write(builder.select(self._digit(low, step), longer, source.vector(delay)))
 
     def end(self) -> None:

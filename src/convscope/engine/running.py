@@ -128,9 +128,9 @@ class Crew:
     """The helpers of a process, at one job at a time."""
 
     def __init__(self) -> None:
-        from convscope.engine.bands import BOARD_BYTES, all_left, lead
+        from convscope.engine.bands import BOARD_BYTES, REFUSED, UNFINISHED, all_left
 
-        self._lead, self._all_left = lead, all_left
+        self._all_left, self._refused, self._unfinished = all_left, REFUSED, UNFINISHED
         self._lock = threading.Lock()
         self._memory = np.zeros(BOARD_BYTES + ALIGNMENT, dtype=np.uint8)
         self._board = _aligned(self._memory)
@@ -140,34 +140,32 @@ class Crew:
         self._last = 0.0
 
     def run(
-        self, function: int, job: int, src: int, dst: int, size: int, rows: int, band: int, threads: int,
+        self, lead: Callable[..., int], where: tuple[int, ...], size: int, rows: int, band: int, threads: int,
         seconds: float,
-    ) -> bool:  # fmt: skip
-        """A job on several threads; False when the helpers are at another one.
+    ) -> bool | None:  # fmt: skip
+        """A job on several threads, by one of the leaders of `bands`; True when done, False when refused.
 
-        Sleeping helpers are woken for a job that takes longer than they need to come, or that follows
-        another one at once.
+        None when the helpers are at another job. Sleeping ones are woken for a job that takes longer than
+        they need to come, or that follows another one at once.
         """
         if not self._lock.acquire(blocking=False):
-            return False
+            return None
         try:
             if len(self._helpers) < threads - 1 or self._room < size:
                 self._grow(size, threads)
             if seconds > WAKING or time.perf_counter() - self._last < RECENT:
                 for helper in self._helpers[: threads - 1]:
                     helper.wake()
-            done = True
+            said = self._unfinished
             try:
-                done = self._lead(
-                    self._board, function, job, src, dst, self._begin, self._room, rows, band, threads
-                )
+                said = lead(self._board, *where, self._begin, self._room, rows, band, threads)
             finally:
-                while not (done or self._all_left(self._board, 1)):
+                while said == self._unfinished and not self._all_left(self._board, 1):
                     time.sleep(0)
                 self._last = time.perf_counter()
         finally:
             self._lock.release()
-        return True
+        return said != self._refused
 
     def _grow(self, size: int, threads: int) -> None:
         self._room = max(self._room, size + -size % PAGE)
@@ -185,10 +183,11 @@ if hasattr(os, "register_at_fork"):
 
 def crew() -> Crew:
     """The helpers of this process."""
-    with _crews_lock:
-        if not _crews:
-            _crews.append(Crew())
-        return _crews[0]
+    if not _crews:
+        with _crews_lock:
+            if not _crews:
+                _crews.append(Crew())
+    return _crews[0]
 
 
 def _aligned(memory: npt.NDArray[np.uint8]) -> int:

@@ -123,7 +123,7 @@ def _calibrate() -> None:
 
 def call_empty(signature: Signature) -> None:
     """Call the function on no rows at all, which compiles it, and what runs it."""
-    from convscope.engine.bands import BOARD_BYTES, all_left, lead, run_alone, serve
+    from convscope.engine.bands import BOARD_BYTES, all_left, lead, lead_arrays, run_alone, run_arrays, serve
     from convscope.engine.program import job_of
 
     numbers = np.zeros(1, dtype=signature.work)
@@ -137,6 +137,10 @@ def call_empty(signature: Signature) -> None:
     function = tile_address(signature)
     run_alone(function, job.ctypes.data, 0, 0, 0, 0, 0)
     lead(address, function, job.ctypes.data, 0, 0, 0, 0, 0, 1, 1)
+    # Two "arrays" that lie on top of each other, which is refused.
+    same = (function, job.ctypes.data, job.ctypes.data, job.ctypes.data, 0, 0, 1, 1, 0)
+    run_arrays(*same, 0, 0)
+    lead_arrays(address, *same, 0, 0, 0, 1, 1)
     serve(address, 0, 1, 0)
     all_left(address, 1)
     del kept
