@@ -14,9 +14,9 @@ from convscope.engine.memory import add_to_word, call_tiles, give_way, read_word
 
 LINE = 64
 # Places on the board, in bytes.
-SEQUENCE, OPEN, INSIDE, NEXT = (place * LINE for place in range(4))
-FUNCTION, JOB, SRC, DST, SCRATCH, ROOM, ROWS, BAND, SEATS = (4 * LINE + 8 * place for place in range(9))
-BOARD_BYTES = 6 * LINE
+SEQUENCE, OPEN, INSIDE, NEXT, TOP, BOTTOM = (place * LINE for place in range(6))
+FUNCTION, JOB, SRC, DST, SCRATCH, ROOM, ROWS, BAND, SEATS = (6 * LINE + 8 * place for place in range(9))
+BOARD_BYTES = 8 * LINE
 # How often the leader looks whether all have left before it lets other programs run.
 LOOKS = 2000
 YIELD = 16  # looks between two offers of the processor to other threads
@@ -33,15 +33,23 @@ def run_alone(function: int, job: int, src: int, dst: int, scratch: int, begin: 
 
 @compiled
 def take_bands(board: int, seat: int) -> None:
-    """Compute bands until all are taken; each seat has its own scratch memory."""
+    """Compute bands until all are taken; each seat has its own scratch memory.
+
+    Seats begin from the top and from the bottom in turn, so that in a series of calls each finds most of its
+    part of the picture, and of the result, in the cache of its own processor.
+    """
     function, job = read_word(board + FUNCTION), read_word(board + JOB)
     src, dst = read_word(board + SRC), read_word(board + DST)
     scratch = read_word(board + SCRATCH) + seat * read_word(board + ROOM)
     rows, band = read_word(board + ROWS), read_word(board + BAND)
-    begin = add_to_word(board + NEXT, 1) * band
-    while begin < rows:
+    bands = (rows + band - 1) // band
+    while add_to_word(board + NEXT, 1) < bands:
+        if seat % 2 == 0:
+            number = add_to_word(board + TOP, 1)
+        else:
+            number = bands - 1 - add_to_word(board + BOTTOM, 1)
+        begin = number * band
         call_tiles(function, job, src, dst, scratch, begin, min(begin + band, rows))
-        begin = add_to_word(board + NEXT, 1) * band
 
 
 @compiled
@@ -60,6 +68,8 @@ def lead(
     write_word(board + BAND, band)
     write_word(board + SEATS, seats)
     write_word(board + NEXT, 0)
+    write_word(board + TOP, 0)
+    write_word(board + BOTTOM, 0)
     write_word(board + OPEN, 1)
     add_to_word(board + SEQUENCE, 1)
     take_bands(board, 0)
