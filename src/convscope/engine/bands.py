@@ -44,10 +44,7 @@ def take_bands(board: int, seat: int) -> None:
     rows, band = read_word(board + ROWS), read_word(board + BAND)
     bands = (rows + band - 1) // band
     while add_to_word(board + NEXT, 1) < bands:
-        if seat % 2 == 0:
-            number = add_to_word(board + TOP, 1)
-        else:
-            number = bands - 1 - add_to_word(board + BOTTOM, 1)
+        number = add_to_word(board + TOP, 1) if seat % 2 == 0 else bands - 1 - add_to_word(board + BOTTOM, 1)
         begin = number * band
         call_tiles(function, job, src, dst, scratch, begin, min(begin + band, rows))
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from convscope.engine.compiling import compiled
+from convscope.engine.lanes import convert_row
 from convscope.engine.row_windows import (
     MAX_CHANNELS,
     row_windows_1,
@@ -136,6 +137,30 @@ def column_runs(
 
 
 @compiled
+def walk_row(
+    work: Any,
+    channels: int,
+    src: int,
+    low: int,
+    whole: int,
+    out: int,
+    rest: int,
+    vectors: int,
+    factor: Any,
+    stream: int,
+) -> None:
+    """One walk along a row of pixels of up to `MAX_CHANNELS` numbers: see `row_windows`."""
+    if channels == 1:
+        row_windows_1(work, src, low, whole, out, rest, vectors, factor, stream)
+    elif channels == 2:
+        row_windows_2(work, src, low, whole, out, rest, vectors, factor, stream)
+    elif channels == 3:
+        row_windows_3(work, src, low, whole, out, rest, vectors, factor, stream)
+    else:
+        row_windows_4(work, src, low, whole, out, rest, vectors, factor, stream)
+
+
+@compiled
 def row_sums(
     work: Any,
     channels: int,
@@ -157,25 +182,39 @@ def row_sums(
         return
     lanes = VECTOR_BYTES * channels // unit
     low, whole = length % lanes, length // lanes
-    vectors = blocks * VECTORS
-    if whole > 1:
-        vectors += whole * channels
-        target = space
-    else:
-        target = out
-    if channels == 1:
-        row_windows_1(work, src, low, whole, target, second, vectors)
-    elif channels == 2:
-        row_windows_2(work, src, low, whole, target, second, vectors)
-    elif channels == 3:
-        row_windows_3(work, src, low, whole, target, second, vectors)
-    else:
-        row_windows_4(work, src, low, whole, target, second, vectors)
-    if whole > 1:
-        apart = channels * VECTOR_BYTES
-        third = second + (second - space)
-        window_sums(work, space, BLOCK_BYTES, apart, whole, third, BLOCK_BYTES, third, BLOCK_BYTES, blocks)
-        sum_blocks(work, third, second + whole * apart - third, BLOCK_BYTES, 0, 0, out, BLOCK_BYTES, blocks)
+    vectors, one = blocks * VECTORS, work(1)
+    if whole <= 1:
+        walk_row(work, channels, src, low, whole, out, second, vectors, one, 0)
+        return
+    walk_row(work, channels, src, low, whole, space, second, vectors + whole * channels, one, 0)
+    apart = channels * VECTOR_BYTES
+    third = second + (second - space)
+    window_sums(work, space, BLOCK_BYTES, apart, whole, third, BLOCK_BYTES, third, BLOCK_BYTES, blocks)
+    sum_blocks(work, third, second + whole * apart - third, BLOCK_BYTES, 0, 0, out, BLOCK_BYTES, blocks)
+
+
+@compiled
+def row_results(
+    work: Any,
+    channels: int,
+    src: int,
+    unit: int,
+    length: int,
+    sums: int,
+    out: int,
+    count: int,
+    factor: Any,
+    stream: int,
+) -> None:
+    """`count` numbers of a result that has the working type: window sums of less than two vectors, scaled."""
+    lanes = VECTOR_BYTES * channels // unit
+    low, whole = length % lanes, length // lanes
+    vectors = count // lanes
+    walk_row(work, channels, src, low, whole, out, 0, vectors, factor, stream)
+    if count % lanes:
+        shift = vectors * VECTOR_BYTES
+        walk_row(work, channels, src + shift, low, whole, sums, 0, 1, factor, 0)
+        convert_row(work, work, sums, out + shift, count % lanes)
 
 
 @compiled

@@ -24,7 +24,8 @@ from __future__ import annotations
     TILE_WIDTH,  # output pixels
     KERNELS,
     STREAM,  # 1: results are written past the caches
-    PLAIN,  # 1: sums are results as they are, and may be written at once
+    SAME,  # 1: results have the type of the sums, and every sum is a result
+    PLAIN,  # 1: and as they are: they may be written at once
     SCRATCH_ROW,  # of the tile with its border
     SUMS_ROW,  # of the sums
     SUMS_AT,  # where the sums begin in the scratch memory
@@ -39,7 +40,7 @@ from __future__ import annotations
     FIRST_ROW,  # of a part of a picture, in the whole
     ALIKE,  # 1: every number of the border is the fill value
     LENGTH,
-) = range(35)
+) = range(36)
 
 # Places in the job, the one table that a tile function is given: where the others lie, and how long they are.
 (

@@ -133,12 +133,9 @@ def build(
     high, wide = tile_shape(request, size, most_terms if whole else 0)
     g = _sizes(request, methods, strides, (high, wide), size, BLOCK_BYTES, most_terms)
     g[at.GROUP] = high if whole else 6 if request.kernel[0] == 3 else MAX_ROWS
-    plain = (
-        request.stride[1] == 1
-        and methods[0].work == request.result
-        and all(method.factor == 1 for method in methods)
-    )
-    g[at.PLAIN] = int(plain)
+    same = request.stride[1] == 1 and methods[0].work == request.result
+    g[at.SAME] = int(same)
+    g[at.PLAIN] = int(same and all(method.factor == 1 for method in methods))
     g[at.STREAM] = int(_streams(request, strides, address, wide))
     tables = _Tables(methods[0].work)
     if family == DIRECT:

@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from convscope.engine.simd import VECTOR_BYTES, Emitter
+from convscope.engine.simd import VECTOR_BYTES, Emitter, number_type
 
 MAX_CHANNELS = 4  # numbers of a pixel for which the shuffles are written down
 
@@ -104,51 +104,73 @@ class _Walk:
         return self.emit.builder.icmp_signed("!=", digit, self.emit.number(0))
 
 
+def _place(emit: Emitter, row: Any, index: Any, delay: int) -> Any:
+    """The address of a row's vector, `delay` places before the newest."""
+    place = emit.builder.sub(index, emit.number(delay))
+    return emit.builder.add(row, emit.builder.mul(place, emit.number(VECTOR_BYTES)))
+
+
+def _write(emit: Emitter, vector: Any, row: Any, index: Any, delay: int, streamed: Any = None) -> None:
+    """Write a vector at its place, once the walk is so far; past the caches where `streamed` says so."""
+    builder, place = emit.builder, _place(emit, row, index, delay)
+    with builder.if_then(builder.icmp_signed(">=", index, emit.number(delay)), likely=True):
+        if streamed is None:
+            emit.store(vector, place)
+            return
+        with builder.if_else(streamed) as (past, through):
+            with past:
+                emit.store(vector, place, align=VECTOR_BYTES, stream=True)
+            with through:
+                emit.store(vector, place)
+
+
 def row_windows(channels: int) -> Any:
     """Sums of `whole` · lanes + `low` neighbouring pixels, for `count` vectors of a row.
 
-    `whole` 0 or 1: the sums go to `out`. More: the sums of as many pixels as a vector has lanes go to `out`,
-    those of `low` ones to `rest`, for the caller to add up.
+    `whole` 0 or 1: the sums, times `factor`, go to `out`, past the caches when `stream` is not 0. More: the
+    sums of as many pixels as a vector has lanes go to `out`, those of `low` ones to `rest`, for the caller
+    to add up.
 
-    Arguments: work, src, low, whole, out, rest, count.
+    Arguments: work, src, low, whole, out, rest, count, factor, stream.
     """
 
     @intrinsic
     def windows(
-        typing: Any, work: Any, src: Any, low: Any, whole: Any, out: Any, rest: Any, count: Any
+        typing: Any,
+        work: Any,
+        src: Any,
+        low: Any,
+        whole: Any,
+        out: Any,
+        rest: Any,
+        count: Any,
+        factor: Any,
+        stream: Any,
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _, src, low, whole, out, rest, count = arguments
+            _, src, low, whole, out, rest, count, factor, stream = arguments
             emit = Emitter(builder, work)
+            factors = emit.splat(factor)
+            streamed = builder.icmp_signed("!=", stream, emit.number(0))
             walk = _Walk(emit, channels)
             many, few = walk.doubled[-1], walk.joined[-1]
 
-            def place(row: Any, index: Any, delay: int) -> Any:
-                return builder.add(
-                    row, builder.mul(builder.sub(index, emit.number(delay)), emit.number(VECTOR_BYTES))
-                )
-
-            def write(vector: Any, row: Any, index: Any, delay: int) -> None:
-                begun = builder.icmp_signed(">=", index, emit.number(delay))
-                with builder.if_then(begun, likely=True):
-                    emit.store(vector, place(row, index, delay))
-
             with cgutils.for_range(builder, emit.at(count, walk.lag)) as loop:
-                walk.turn(emit.load(place(src, loop.index, 0)), low)
+                walk.turn(emit.load(_place(emit, src, loop.index, 0)), low)
                 several = builder.icmp_signed(">", whole, emit.number(1))
                 with builder.if_else(several) as (apart, together):
                     with apart:
-                        write(many.vector(many.delay), out, loop.index, many.delay)
-                        write(few.vector(few.delay), rest, loop.index, few.delay)
+                        _write(emit, many.vector(many.delay), out, loop.index, many.delay)
+                        _write(emit, few.vector(few.delay), rest, loop.index, few.delay)
                     with together:
                         one = builder.icmp_signed("==", whole, emit.number(1))
                         both = builder.fadd(many.vector(walk.lag), few.shifted(walk.lag, channels, 0))
                         total = builder.select(one, both, few.vector(walk.lag))
-                        write(total, out, loop.index, walk.lag)
+                        _write(emit, builder.fmul(total, factors), out, loop.index, walk.lag, streamed)
                 walk.end()
             return context.get_dummy_value()
 
-        return types.void(work, *[types.int64] * 6), generate
+        return types.void(work, *[types.int64] * 6, number_type(work), types.int64), generate
 
     return windows
 

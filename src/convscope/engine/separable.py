@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from convscope.engine.box import column_runs, row_runs
+from convscope.engine.box import column_runs, row_results, row_runs
 from convscope.engine.compiling import compiled
 from convscope.engine.direct import dense_rows, tap_rows
 from convscope.engine.lanes import finish_row, peek
@@ -47,6 +47,7 @@ from convscope.engine.layout import (
     PLAIN,
     ROW_MAP,
     RUNS,
+    SAME,
     SCRATCH_ROW,
     SIZES,
     STEP_X,
@@ -65,7 +66,8 @@ from convscope.engine.layout import (
     WORK_SIZE,
 )
 from convscope.engine.memory import pointer
-from convscope.engine.simd import BLOCK_BYTES, fence
+from convscope.engine.row_windows import MAX_CHANNELS
+from convscope.engine.simd import BLOCK_BYTES, VECTOR_BYTES, fence
 from convscope.engine.tiles import aligned_shift, load_tile, write_sums
 
 
@@ -121,7 +123,19 @@ def vertical_pass(
 
 
 @compiled
-def horizontal_pass(
+def is_one_window(g: Any, entry: Any, term: Any, runs: Any, table: Any) -> bool:
+    """True when rows are one window sum, short enough to be made in one walk, and scaled by a product."""
+    if g[SAME] == 0 or entry[1] != 1 or entry[3] > 0 or entry[6] == 1 or g[CHANNELS] > MAX_CHANNELS:
+        return False
+    if term[6] != RUNS or term[7] != 1 or table[term[9]] != 1:
+        return False
+    length = runs[term[8] + 1]
+    short: bool = length > 1 and length * g[TAP_STEP] < 2 * VECTOR_BYTES * g[CHANNELS]
+    return short
+
+
+@compiled
+def horizontal_sums(
     work: Any,
     result: Any,
     g: Any,
@@ -178,6 +192,40 @@ def horizontal_pass(
                     finish_row(work, result, line + shift, place + shift, rest, factor, entry[6], 0)
             else:
                 write_sums(work, result, g, line, place, width, factor, entry[6], size)
+
+
+@compiled
+def horizontal_pass(
+    work: Any,
+    result: Any,
+    g: Any,
+    entry: Any,
+    terms: Any,
+    table: Any,
+    runs: Any,
+    factor: Any,
+    weights: int,
+    offsets: int,
+    scratch: int,
+    dst: int,
+    height: int,
+    width: int,
+    size: int,
+) -> None:
+    """The second pass of one kernel: one short window sum is written at once, all else is added up first."""
+    term = terms[entry[0]]
+    if not is_one_window(g, entry, term, runs, table):
+        horizontal_sums(
+            work, result, g, entry, terms, table, runs, factor, weights, offsets, scratch, dst,
+            height, width, size,
+        )  # fmt: skip
+        return
+    offset, length = runs[term[8]], runs[term[8] + 1]
+    for y in range(height):
+        row_results(
+            work, g[CHANNELS], scratch + g[MIDDLE_AT] + y * g[MIDDLE_ROW] + offset, g[TAP_STEP], length,
+            scratch + g[SUMS_AT], dst + y * g[DST_ROW], width * g[CHANNELS], factor, g[STREAM],
+        )  # fmt: skip
 
 
 @compiled
