@@ -173,8 +173,9 @@ def test_every_padding_that_gives_an_output_is_found(n: int, k: int, s: int, d: 
     def size(before: int, after: int) -> int | None:
         return forward({"input": n, "kernel": k, "stride": s, "dilation": d, "padding": [[before, after]]})
 
-    assert found.symmetric == tuple(p for p in range(60) if size(p, p) == output)
-    totals = [t for t in range(120) if size(0, t) == output]
+    # 12 windows of 25 cells at stride 4 take 69 cells.
+    assert found.symmetric == tuple(p for p in range(36) if size(p, p) == output)
+    totals = [t for t in range(72) if size(0, t) == output]
     assert found.total == ((totals[0], totals[-1]) if totals else None)
     if found.asymmetric is not None:
         assert size(*found.asymmetric) == output
@@ -325,7 +326,7 @@ def test_resnet_50_takes_every_size() -> None:
 
 def test_what_asks_of_height_and_width_together_is_answered_for_squares() -> None:
     lines = "maxpool 2\na: flatten\nb: conv 1x1, 12, stride 4 from input\nc: flatten\nadd from a, c"
-    found = cs.network(f"input 3xHxW\n{lines}").valid_inputs()
+    found = cs.network(f"input 3x[1..9999]x[1..9999]\n{lines}").valid_inputs()
     assert found.square
     accepted = []
     for n in range(1, 100):
@@ -359,7 +360,7 @@ def test_ranges_bound_the_answer() -> None:
     assert list(found.runs["W"]) == [10, 12, 14, 16, 18, 20]
 
 
-NOWHERE = """input 1xHxW
+NOWHERE = """input 1x[1..999]x[1..999]
 maxpool 2
 upsample 2
 even: add from upsample1, input
@@ -387,6 +388,21 @@ def test_the_nearest_sizes() -> None:
     assert members.near(227) == (227,)
     assert members.near(3) == (67,)
     assert list(members)[:3] == [67, 99, 131]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(1, 7), st.sets(st.integers(0, 6)), st.integers(1, 40), st.sets(st.integers(1, 40)),
+    st.integers(0, 60), st.integers(-3, 105),
+)  # fmt: skip
+def test_the_nearest_of_any_set(
+    period: int, rests: set[int], start: int, before: set[int], room: int, n: int
+) -> None:
+    residues = tuple(sorted({rest % period for rest in rests}))
+    earlier = tuple(sorted(member for member in before if member < start))
+    members = SizeSet("H", period, residues, start, earlier, 1, start + room)
+    below, above = [m for m in members if m <= n], [m for m in members if m >= n]
+    assert members.near(n) == tuple(dict.fromkeys((*below[-1:], *above[:1])))
 
 
 def test_a_planted_fault_in_a_set_is_seen() -> None:
