@@ -19,13 +19,6 @@ settings.load_profile("steady")
 _as_imported: dict[tuple[str, str], object] = {}
 
 
-def pytest_collection_modifyitems(items):
-    """Slow tests are not traced for coverage, which nearly doubles their time; others run the same lines."""
-    for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker("no_cover")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Random numbers begin anew with each test, whichever ones ran before it in its process."""

@@ -80,6 +80,7 @@ def random_kernels(rng):
     ]  # fmt: skip
 
 
+@pytest.mark.no_cover
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_every_method_agrees_with_the_definition(data):
@@ -179,6 +180,7 @@ def test_not_finite_cells_reach_exactly_their_windows(bad):
                 )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32"])
 def test_integers_are_rounded_half_to_even_and_clipped(dtype):
     image = np.arange(-40, 400, dtype=np.float32).reshape(1, -1) / 2
@@ -190,6 +192,7 @@ def test_integers_are_rounded_half_to_even_and_clipped(dtype):
     ]
 
 
+@pytest.mark.no_cover
 def test_integer_sums_are_exact():
     rng = np.random.default_rng(8)
     kernel = rng.integers(-9, 10, (6, 5))

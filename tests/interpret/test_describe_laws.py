@@ -59,6 +59,7 @@ def kernels(draw: st.DrawFn) -> np.ndarray:
     return found if np.abs(found).max() > 1e-3 else np.eye(side)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", MOVES)
 @given(kernel=kernels())
 @settings(max_examples=25, deadline=None)
@@ -140,6 +141,7 @@ def test_turns_and_mirrors_change_no_figure_whatever_the_size(shape):
             assert moved.finding.explained == pytest.approx(told[0].finding.explained)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("border", [1, 2])
 def test_borders_of_zeros_change_nothing(border):
     for kernel in SQUARE:

@@ -48,6 +48,7 @@ LAYERS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+@pytest.mark.no_cover
 @settings(max_examples=30, deadline=None)
 @given(LAYERS, st.integers(1, 60), st.sampled_from(["input", "kernel", "stride", "padding", "dilation"]),
        st.integers(1, 60))  # fmt: skip
@@ -68,6 +69,7 @@ def test_every_value_that_gives_an_output_is_found(
     )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("output", range(1, 40))
 def test_inputs_up_to_512(output: int) -> None:
     found = find_sizes(output=output, kernel=7, stride=3, padding=2)
@@ -165,6 +167,7 @@ def test_a_planted_fault_is_seen() -> None:
 # --- padding --------------------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 30), st.integers(1, 9), st.integers(1, 4), st.integers(1, 3), st.integers(1, 12))
 def test_every_padding_that_gives_an_output_is_found(n: int, k: int, s: int, d: int, output: int) -> None:
@@ -238,6 +241,7 @@ def check(text: str, up_to: int) -> ValidInputs:
     return found
 
 
+@pytest.mark.no_cover
 def test_alexnet_up_to_512() -> None:
     text = (EXAMPLES / "alexnet.txt").read_text().replace("227x227", "HxH")
     found = check(text, UP_TO)
@@ -262,6 +266,7 @@ concat from v, {skip}
 """
 
 
+@pytest.mark.no_cover
 def test_a_u_net_up_to_512() -> None:
     found = check(UNET.format(p=1, k=1, skip="a"), UP_TO)
     assert str(found.runs["H"]) == "H ≡ 0 (mod 4) from H = 4 on"
@@ -286,6 +291,7 @@ CHAIN = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.no_cover
 @settings(max_examples=15, deadline=None)
 @given(CHAIN)
 def test_chains_up_to_a_hundred(windows: list[tuple[int, int, int, int, bool]]) -> None:
@@ -299,6 +305,7 @@ def test_chains_up_to_a_hundred(windows: list[tuple[int, int, int, int, bool]]) 
     check("\n".join(lines), 100)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=3), st.integers(0, 1), st.integers(1, 3))
 def test_skips_up_to_a_hundred(steps: list[int], padding: int, kernel: int) -> None:
