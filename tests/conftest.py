@@ -19,6 +19,13 @@ settings.load_profile("steady")
 _as_imported: dict[tuple[str, str], object] = {}
 
 
+def pytest_collection_modifyitems(items):
+    """Laws over drawn examples are not traced for coverage: they run again and again what other tests run."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("no_cover")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Random numbers begin anew with each test, whichever ones ran before it in its process."""

@@ -20,7 +20,6 @@ def decimals(array):
     return [Fraction(int(n), denominator) for n in numerators.reshape(-1)]
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @few
 @given(data=st.data())

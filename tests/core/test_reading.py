@@ -233,7 +233,6 @@ def test_mistakes_in_lists_and_arrays(source, message):
 entries = st.fractions() | st.integers(-(10**40), 10**40).map(Fraction) | st.from_regex(r"\A[a-z](_[0-9])?\Z")
 
 
-@pytest.mark.no_cover
 @few
 @given(
     st.lists(st.integers(1, 3), min_size=1, max_size=4).flatmap(

@@ -80,7 +80,6 @@ def random_kernels(rng):
     ]  # fmt: skip
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("dtype", SOURCES)
 @settings(deadline=None, max_examples=12)
 @given(data=st.data())

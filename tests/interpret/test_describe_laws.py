@@ -59,7 +59,6 @@ def kernels(draw: st.DrawFn) -> np.ndarray:
     return found if np.abs(found).max() > 1e-3 else np.eye(side)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", MOVES)
 @given(kernel=kernels())
 @settings(max_examples=25, deadline=None)

@@ -32,7 +32,6 @@ def test_every_kind_can_be_wished_for_without_more_words(kind):
     assert kernel.name.startswith(kind)
 
 
-@pytest.mark.no_cover
 @settings(max_examples=40, deadline=None)
 @given(
     kind=st.sampled_from(["edge", "line", "emboss", "Gabor", "motion blur"]),

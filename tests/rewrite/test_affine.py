@@ -30,7 +30,6 @@ def worked(layer, x):
     return value.reshape(value.shape[1:])
 
 
-@pytest.mark.no_cover
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(layers_with_shapes(), st.integers(0, 5))
 def test_the_map_does_what_the_layer_does(case, seed):
@@ -60,7 +59,6 @@ def assert_normal(found):
         assert found.columns.max() < found.size[1]
 
 
-@pytest.mark.no_cover
 @settings(max_examples=120, deadline=None, derandomize=True, database=None)
 @given(layers_with_shapes(ranks=(1, 2)), st.data())
 def test_a_chain_is_the_product_of_its_maps(case, data):

@@ -27,7 +27,6 @@ def map_of(layers, shape):
     return total
 
 
-@pytest.mark.no_cover
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(layers_with_shapes())
 def test_what_it_gives_is_the_layer(case):
@@ -49,7 +48,6 @@ def test_what_it_gives_is_the_layer(case):
         assert sorted(outside) == sorted(np.flatnonzero(found.border.mask))
 
 
-@pytest.mark.no_cover
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(layers_with_shapes(ranks=(1, 2)))
 def test_the_prover_agrees(case):

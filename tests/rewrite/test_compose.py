@@ -16,7 +16,6 @@ from convscope.rewrite.affine import affine_map, layer_map
 from convscope.rewrite.compose import compose
 
 
-@pytest.mark.no_cover
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(st.data(), st.sampled_from([1, 2, 2, 3]), st.integers(1, 3))
 def test_the_one_does_what_the_many_do(data, rank, channels):
@@ -39,7 +38,6 @@ def test_the_one_does_what_the_many_do(data, rank, channels):
         assert sorted(different) == sorted(np.flatnonzero(found.border.mask))
 
 
-@pytest.mark.no_cover
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(st.data(), st.sampled_from([1, 2]), st.integers(1, 3))
 def test_without_padding_between_they_are_the_same_for_every_size(data, rank, channels):

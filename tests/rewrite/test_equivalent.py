@@ -337,7 +337,6 @@ def split(layer):
     return [cs.Identity(), layer]
 
 
-@pytest.mark.no_cover
 @settings(CALM, max_examples=50)
 @given(st.data())
 def test_the_answer_is_what_operators_of_many_sizes_say(data):

@@ -217,7 +217,6 @@ def mixtures(draw):
     return draw(st.lists(pick, min_size=1, max_size=4))
 
 
-@pytest.mark.no_cover
 @settings(CALM, max_examples=50)
 @given(st.data())
 def test_no_proof_where_pytorch_differs(data):

@@ -24,7 +24,6 @@ def both(first, second, shape):
     return layer_map(second, inner.output_shape).after(inner)
 
 
-@pytest.mark.no_cover
 @settings(max_examples=50, deadline=None, derandomize=True, database=None)
 @given(st.data(), st.sampled_from([1, 2, 2, 3]), st.integers(1, 3), st.booleans())
 def test_normalisation_after(data, rank, channels, stamped):
@@ -40,7 +39,6 @@ def test_normalisation_after(data, rank, channels, stamped):
     assert layer_map(found.layer, shape).equals(many)
 
 
-@pytest.mark.no_cover
 @settings(max_examples=50, deadline=None, derandomize=True, database=None)
 @given(st.data(), st.sampled_from([1, 2, 2]), st.integers(1, 3))
 def test_normalisation_before(data, rank, channels):

@@ -188,7 +188,6 @@ def line(kind: str, kernel: int, stride: int, padding: int, dilation: int, ceil:
             return told + (", ceil" if ceil else "")
 
 
-@pytest.mark.no_cover
 @settings(max_examples=25, deadline=None)
 @given(st.lists(WINDOWS, min_size=1, max_size=5))
 def test_chains_in_letters_are_those_in_numbers(windows: list[tuple[str, int, int, int, int, bool]]) -> None:
@@ -210,7 +209,6 @@ def unet(depth: int, padding: int, up: str, steps: list[int]) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.no_cover
 @settings(max_examples=12, deadline=None)
 @given(
     st.integers(1, 3), st.integers(0, 1), st.sampled_from(["upsample STEP", "deconv 2x2, 4, stride STEP"]),
