@@ -21,7 +21,6 @@ DRAWN = {
 ONE_SIGN = 2.0 ** (1 - 9)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("side", [3, 5, 7])
 @pytest.mark.parametrize("drawn", DRAWN)
 def test_of_random_kernels_no_more_than_the_stated_share_is_named(side, drawn):
@@ -30,7 +29,6 @@ def test_of_random_kernels_no_more_than_the_stated_share_is_named(side, drawn):
     assert named <= NAMED_SHARE + ONE_SIGN
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("shape", [(3, 3, 3), (3, 7, 7), (16, 3, 3)])
 def test_random_kernels_of_many_channels_are_not_named_either(shape):
     bank = np.random.default_rng(1).standard_normal((1000, *shape))
@@ -55,7 +53,6 @@ def test_p_values_of_random_kernels_are_spread_evenly_or_above():
         assert np.mean(p_values <= share) <= share + 0.015
 
 
-@pytest.mark.no_cover
 def test_a_name_that_chance_may_give_is_told_with_that_doubt():
     bank = np.random.default_rng(0).standard_normal((4000, 1, 3, 3))
     told = describe_many(bank)
