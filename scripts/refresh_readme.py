@@ -22,7 +22,7 @@ from convscope.render.terminal import print_document
 
 X, K = "0 0 0 0; 0 1 0 1; 1 .5 1 .5; 0 1 0 1", "0 2 0; 2 1 1; 0 2 0"
 COLUMNS = 84
-PAGE, PIXELS_PER_INCH = 5, 96
+PAGE, PIXELS_PER_INCH = 4, 96
 
 
 def cell_on_the_terminal() -> str:

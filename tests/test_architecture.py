@@ -10,6 +10,9 @@ import ast
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -108,23 +111,48 @@ def modules(package: Path) -> dict[str, Path]:
     return found
 
 
-def imports(path: Path) -> list[tuple[str, bool]]:
-    """Every absolute module that a file imports, and whether only type checkers see the import."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    found: list[tuple[str, bool]] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [(alias.name, id(node) in typing_only) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path}: relative imports hide who is imported"
-            found += [(f"{node.module}.{alias.name}", id(node) in typing_only) for alias in node.names]
+@dataclass(frozen=True)
+class Import:
+    """An absolute module that a file imports: for type checkers only, or late, when a function is called."""
+
+    name: str
+    typing_only: bool
+    late: bool
+
+
+def imports(path: Path) -> tuple[Import, ...]:
+    """Every import of a file."""
+    found = imports_in(path.read_text(encoding="utf-8"))
+    assert not any(one.name.startswith(".") for one in found), (
+        f"{path}: relative imports hide who is imported"
+    )
     return found
+
+
+@cache  # planted violations change one file of a copy; the others are read once
+def imports_in(source: str) -> tuple[Import, ...]:
+    tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
+    typing_only = within(
+        node for node in nodes if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    )
+    late = within(node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return tuple(
+        Import(name, id(node) in typing_only, id(node) in late)
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imported_by(node)
+    )
+
+
+def within(nodes: Iterable[ast.AST]) -> set[int]:
+    return {id(inner) for node in nodes for inner in ast.walk(node)}
+
+
+def imported_by(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [f"{'.' * node.level}{node.module}.{alias.name}" for alias in node.names]
 
 
 def inside(name: str, known: dict[str, Path]) -> str | None:
@@ -150,14 +178,14 @@ def violations(package: Path) -> list[str]:
         if here not in LAW:
             told.append(f"{module}: the law knows no room '{here}'")
             continue
-        for name, typing_only in imports(path):
-            target = inside(name, known)
+        for one in imports(path):
+            target = inside(one.name, known)
             if target is None:
-                library = name.partition(".")[0]
+                library = one.name.partition(".")[0]
                 narrow = LIBRARIES.get(here)
                 if narrow is not None and library not in narrow | set(sys.stdlib_module_names):
                     told.append(f"{module} uses the library {library}")
-            elif room(target) not in EVERYONES | {here} and not (module == "public" and typing_only):
+            elif room(target) not in EVERYONES | {here} and not (module == "public" and one.typing_only):
                 allowed = LAW[here]
                 if room(target) not in allowed and target not in allowed:
                     told.append(f"{module} imports {target}")
@@ -169,33 +197,15 @@ def cycle(package: Path) -> list[str]:
     known = modules(package)
     graph: dict[str, set[str]] = {}
     for module, path in known.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        late = {
-            id(inner)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            for inner in ast.walk(node)
-        }
-        eager = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in late
-        ]
-        names = {name for node in eager for name in imported_by(node)}
-        typed = {name for name, typing_only in imports(path) if typing_only}
-        targets = {inside(name, known) for name in names - typed}
+        found = imports(path)
+        names = {one.name for one in found if not one.late} - {one.name for one in found if one.typing_only}
+        targets = {inside(name, known) for name in names}
         graph[module] = {target for target in targets if target not in (None, module, "public")}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         return list(error.args[1])
     return []
-
-
-def imported_by(node: ast.Import | ast.ImportFrom) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    return [f"{node.module}.{alias.name}" for alias in node.names]
 
 
 def test_every_import_obeys_the_law():
@@ -247,6 +257,13 @@ def test_a_planted_violation_is_found(tmp_path, module, line, told):
     with path.open("a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")
     assert violations(copy) == [told]
+
+
+def test_a_planted_relative_import_is_found(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text("from . import other\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="relative imports hide who is imported"):
+        imports(path)
 
 
 def test_a_planted_circle_is_found(tmp_path):

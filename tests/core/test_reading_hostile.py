@@ -34,6 +34,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_one_error_soon(name):
     with pytest.raises(InputError) as refused:

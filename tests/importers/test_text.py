@@ -222,6 +222,7 @@ def test_a_wide_input_needs_no_memory() -> None:
     assert network("input 1x1000000000\nmaxpool 2")["pool1"].output_shape == (1, 500_000_000)
 
 
+@pytest.mark.no_cover
 def test_too_much_text_is_refused() -> None:
     assert refusal("input 3\n" + "relu\n\n" * 1_000_000) == (
         f"the text has 1000001 lines that are not empty; at most {MAX_LINES} are read"

@@ -236,5 +236,6 @@ def test_nesting_is_bounded() -> None:
     )
 
 
+@pytest.mark.no_cover
 def test_the_most_layers_are_written_out() -> None:
     assert len(read_graph(f"input 3\nrelu x{MAX_NODES}").nodes) == MAX_NODES

@@ -329,6 +329,7 @@ def test_the_size_of_weights_does_not_matter(weight):
     assert found.to_html()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("side", [33, 65])
 def test_large_kernels_of_colour_are_measured_on_blocks(side):
     pattern = across(side) * bell(side, side / 4)

@@ -140,6 +140,7 @@ def test_turns_and_mirrors_change_no_figure_whatever_the_size(shape):
             assert moved.finding.explained == pytest.approx(told[0].finding.explained)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("border", [1, 2])
 def test_borders_of_zeros_change_nothing(border):
     for kernel in SQUARE:

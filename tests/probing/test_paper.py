@@ -60,6 +60,7 @@ LAYERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("layer", LAYERS, ids=map(repr, LAYERS))
 def test_every_activation_can_be_read(layer):
     found = cs.saturation(layer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,12 @@ def forward(options: dict[str, Any]) -> int | None:
 
 
 def brute(known: dict[str, Any], unknown: str, output: int, top: int) -> list[int]:
-    return [n for n in range(top + 1) if forward(known | {unknown: n}) == output]
+    return [n for n, found in enumerate(outputs(tuple(known.items()), unknown, top)) if found == output]
+
+
+@lru_cache(maxsize=1)  # many outputs are asked of one layer
+def outputs(known: tuple[tuple[str, Any], ...], unknown: str, top: int) -> list[int | None]:
+    return [forward(dict(known) | {unknown: n}) for n in range(top + 1)]
 
 
 LAYERS = st.fixed_dictionaries(
@@ -68,6 +74,7 @@ def test_every_value_that_gives_an_output_is_found(
     )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("output", range(1, 40))
 def test_inputs_up_to_512(output: int) -> None:
     found = find_sizes(output=output, kernel=7, stride=3, padding=2)
@@ -173,8 +180,9 @@ def test_every_padding_that_gives_an_output_is_found(n: int, k: int, s: int, d: 
     def size(before: int, after: int) -> int | None:
         return forward({"input": n, "kernel": k, "stride": s, "dilation": d, "padding": [[before, after]]})
 
-    assert found.symmetric == tuple(p for p in range(60) if size(p, p) == output)
-    totals = [t for t in range(120) if size(0, t) == output]
+    # 12 windows of 25 cells at stride 4 take 69 cells.
+    assert found.symmetric == tuple(p for p in range(36) if size(p, p) == output)
+    totals = [t for t in range(72) if size(0, t) == output]
     assert found.total == ((totals[0], totals[-1]) if totals else None)
     if found.asymmetric is not None:
         assert size(*found.asymmetric) == output
@@ -237,6 +245,7 @@ def check(text: str, up_to: int) -> ValidInputs:
     return found
 
 
+@pytest.mark.no_cover
 def test_alexnet_up_to_512() -> None:
     text = (EXAMPLES / "alexnet.txt").read_text().replace("227x227", "HxH")
     found = check(text, UP_TO)
@@ -261,6 +270,7 @@ concat from v, {skip}
 """
 
 
+@pytest.mark.no_cover
 def test_a_u_net_up_to_512() -> None:
     found = check(UNET.format(p=1, k=1, skip="a"), UP_TO)
     assert str(found.runs["H"]) == "H ≡ 0 (mod 4) from H = 4 on"
@@ -325,7 +335,7 @@ def test_resnet_50_takes_every_size() -> None:
 
 def test_what_asks_of_height_and_width_together_is_answered_for_squares() -> None:
     lines = "maxpool 2\na: flatten\nb: conv 1x1, 12, stride 4 from input\nc: flatten\nadd from a, c"
-    found = cs.network(f"input 3xHxW\n{lines}").valid_inputs()
+    found = cs.network(f"input 3x[1..9999]x[1..9999]\n{lines}").valid_inputs()
     assert found.square
     accepted = []
     for n in range(1, 100):
@@ -359,7 +369,7 @@ def test_ranges_bound_the_answer() -> None:
     assert list(found.runs["W"]) == [10, 12, 14, 16, 18, 20]
 
 
-NOWHERE = """input 1xHxW
+NOWHERE = """input 1x[1..999]x[1..999]
 maxpool 2
 upsample 2
 even: add from upsample1, input
@@ -387,6 +397,21 @@ def test_the_nearest_sizes() -> None:
     assert members.near(227) == (227,)
     assert members.near(3) == (67,)
     assert list(members)[:3] == [67, 99, 131]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(1, 7), st.sets(st.integers(0, 6)), st.integers(1, 40), st.sets(st.integers(1, 40)),
+    st.integers(0, 60), st.integers(-3, 105),
+)  # fmt: skip
+def test_the_nearest_of_any_set(
+    period: int, rests: set[int], start: int, before: set[int], room: int, n: int
+) -> None:
+    residues = tuple(sorted({rest % period for rest in rests}))
+    earlier = tuple(sorted(member for member in before if member < start))
+    members = SizeSet("H", period, residues, start, earlier, 1, start + room)
+    below, above = [m for m in members if m <= n], [m for m in members if m >= n]
+    assert members.near(n) == tuple(dict.fromkeys((*below[-1:], *above[:1])))
 
 
 def test_a_planted_fault_in_a_set_is_seen() -> None:

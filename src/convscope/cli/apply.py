@@ -12,7 +12,7 @@ import convscope as cs
 from convscope.cli.output import TERMINAL, digits_option, emit, emit_json, json_option, to_option
 from convscope.cli.picture_files import SUFFIXES, apply_to_file, picture_shape
 from convscope.cli.progress import ProgressBar
-from convscope.cli.values import given_text, read_lengths, reading
+from convscope.cli.values import dilation_option, given_text, stride_option
 from convscope.errors import InputError
 
 STORES = (".zarr",)
@@ -24,22 +24,8 @@ STORES = (".zarr",)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file, folder or .zarr to write.")
 @click.option("--border", default="reflect", show_default=True, help="What lies outside the picture.")
 @click.option("--value", type=float, default=0.0, help="The number that --border constant holds.")
-@click.option(
-    "-s",
-    "--stride",
-    callback=reading(read_lengths),
-    default="1",
-    show_default=True,
-    help="Step of the window.",
-)
-@click.option(
-    "-d",
-    "--dilation",
-    callback=reading(read_lengths),
-    default="1",
-    show_default=True,
-    help="Distance between taps.",
-)
+@stride_option
+@dilation_option
 @click.option("--flip/--no-flip", help="True convolution: rotate the kernel first.")
 @click.option(
     "--signed", is_flag=True, help="Show negative answers too: grey is 0, dark below, bright above."

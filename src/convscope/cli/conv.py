@@ -17,7 +17,14 @@ from convscope.cli.output import (
     output_option,
     to_option,
 )
-from convscope.cli.values import given_text, read_cell, read_lengths, read_padding, reading
+from convscope.cli.values import (
+    dilation_option,
+    given_text,
+    padding_option,
+    read_cell,
+    reading,
+    stride_option,
+)
 from convscope.errors import InputError
 from convscope.render.facts import derivation_steps
 from convscope.show import Showable
@@ -26,26 +33,9 @@ from convscope.show import Showable
 @click.command("conv")
 @click.argument("matrix")
 @click.argument("kernel")
-@click.option(
-    "-s",
-    "--stride",
-    callback=reading(read_lengths),
-    default="1",
-    show_default=True,
-    help="Step of the window: 2, or 1x2.",
-)
-@click.option(
-    "-p", "--padding", callback=reading(read_padding), default="0", show_default=True,
-    help="Cells added on each side: 1, 1x2, 1:2 (before:after), same, valid.",
-)  # fmt: skip
-@click.option(
-    "-d",
-    "--dilation",
-    callback=reading(read_lengths),
-    default="1",
-    show_default=True,
-    help="Distance between taps.",
-)
+@stride_option
+@padding_option
+@dilation_option
 @click.option("--padding-mode", default="zeros", show_default=True, help="What the padding holds.")
 @click.option("--padding-value", default="0", help="The number that --padding-mode constant pads with.")
 @click.option("--bias", help="A number added to every output cell.")

@@ -9,7 +9,7 @@ import click
 
 import convscope as cs
 from convscope.cli.output import digits_option, emit, emit_json, json_option, output_option, to_option
-from convscope.cli.values import read_lengths, read_padding, reading
+from convscope.cli.values import dilation_option, padding_option, read_lengths, reading, stride_option
 from convscope.render.facts import derivation_steps
 
 
@@ -18,26 +18,9 @@ from convscope.render.facts import derivation_steps
 @click.option(
     "-k", "--kernel", callback=reading(read_lengths), required=True, help="Kernel size in taps: 11, or 3x5."
 )
-@click.option(
-    "-s",
-    "--stride",
-    callback=reading(read_lengths),
-    default="1",
-    show_default=True,
-    help="Step of the window.",
-)
-@click.option(
-    "-p", "--padding", callback=reading(read_padding), default="0", show_default=True,
-    help="Cells added on each side: 1, 1x2, 1:2 (before:after), same, valid.",
-)  # fmt: skip
-@click.option(
-    "-d",
-    "--dilation",
-    callback=reading(read_lengths),
-    default="1",
-    show_default=True,
-    help="Distance between neighbouring taps.",
-)
+@stride_option
+@padding_option
+@dilation_option
 @click.option("--ceil", "ceil_mode", is_flag=True, help="Round up, as pools with ceil_mode do.")
 @click.option("--transposed", is_flag=True, help="The size after a transposed convolution.")
 @click.option(

@@ -63,6 +63,22 @@ def read_padding(written: str) -> int | str | tuple[Any, ...]:
     return tuple((int(pair[1]), int(pair[2])) for pair in pairs if pair)
 
 
+stride_option = click.option(
+    "-s", "--stride", callback=reading(read_lengths), default="1", show_default=True,
+    help="Step of the window: 2, or 1x2 (one for each axis).",
+)  # fmt: skip
+
+padding_option = click.option(
+    "-p", "--padding", callback=reading(read_padding), default="0", show_default=True,
+    help="Cells added on each side: 1, 1x2, 1:2 (before:after), same, valid.",
+)  # fmt: skip
+
+dilation_option = click.option(
+    "-d", "--dilation", callback=reading(read_lengths), default="1", show_default=True,
+    help="Distance between neighbouring taps: 2, or 1x2; 1 is dense.",
+)  # fmt: skip
+
+
 def read_cell(written: str) -> tuple[int, ...]:
     """A cell's index, counted from 0: ``0,1``, or ``channel,0,1``.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from convscope.core.catalogue_entries import Entry
 from convscope.errors import InputError
@@ -81,10 +82,15 @@ def _score(word: str, entry: Entry) -> float:
         (WORDS, f"{entry.words} {entry.variant or ''}"),
         (MEANING, f"{entry.meaning} {entry.source}"),
     )
-    return max(weight * _alike(word, words_of(written)) for weight, written in places)
+    return max(weight * _alike(word, _words_said(written)) for weight, written in places)
 
 
-def _alike(word: str, known: list[str]) -> float:
+@lru_cache(maxsize=1024)  # what is said of each kernel is taken apart once
+def _words_said(written: str) -> tuple[str, ...]:
+    return tuple(words_of(written))
+
+
+def _alike(word: str, known: Sequence[str]) -> float:
     if word in known:
         return 1.0
     if len(word) < SHORTEST_FUZZY:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numba
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 
 from convscope.engine.cache import cache_folder, source_stamp
 
@@ -51,8 +52,24 @@ class _Implementation(CompileResultCacheImpl):  # type: ignore[misc]
     _locator_classes = (_Locator,)
 
 
+class _File(IndexDataCacheFile):  # type: ignore[misc]
+    """Where Numba counts data files, each gets a name of its own here.
+
+    Two processes that save at the same time count to the same number, and one would read the other's code.
+    """
+
+    def _data_name(self, number: int) -> str:  # noqa: ARG002 - the name that Numba would take
+        return str(super()._data_name(uuid4().int))
+
+
 class _Cache(FunctionCache):  # type: ignore[misc]
     _impl_class = _Implementation
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = _File(
+            self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp()
+        )
 
 
 def compiled(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - a Numba dispatcher

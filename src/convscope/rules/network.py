@@ -296,11 +296,6 @@ class Network(Showable):
         """Bytes of the arrays that are stored but are no parameters, such as running statistics, by dtype."""
         return _bytes_by_dtype(w for w in self.weights.values() if not w.is_parameter)
 
-    @property
-    def total_stored(self) -> int:
-        """Parameters and stored arrays such as running statistics, as Keras' `count_params` has it."""
-        return sum(w.size for w in self.weights.values())
-
     @cached_property
     def not_counted(self) -> tuple[Row, ...]:
         """The rows whose shape, parameters or multiply-adds are not known, and so are in no total."""

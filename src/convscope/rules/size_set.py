@@ -8,6 +8,7 @@ worked out number by number.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -72,12 +73,15 @@ class SizeSet:
 
     def near(self, n: int) -> tuple[int, ...]:
         """The nearest members not above and not below `n`, as far as there are any."""
-        reach = range(1, max(self.period, self.start - n + self.period, len(self.before), n) + 1)
         if n in self:
             return (n,)
-        below = next((n - d for d in reach if n - d in self), None)
-        above = next((n + d for d in reach if n + d in self), None)
-        return tuple(m for m in (below, above) if m is not None)
+        place = bisect_left(self.before, n)
+        last, first = min(n - 1, self.most), max(n + 1, self.start)
+        down = range(last, max(last - self.period, self.start - 1), -1)
+        up = range(first, min(first + self.period, self.most + 1))
+        below = [*(m for m in down if m in self), *self.before[max(place - 1, 0) : place]]
+        above = [*self.before[place : place + 1], *(m for m in up if m in self)]
+        return (*below[:1], *above[:1])
 
     def __str__(self) -> str:
         if self.is_empty:

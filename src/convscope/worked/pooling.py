@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from convscope.core.array import ExactArray, RationalArray
+from convscope.core.array import ExactArray, Integers, RationalArray
 from convscope.core.derivation import Step
 from convscope.core.document import Block, Finding, Formula, Text, text
 from convscope.core.expression import Absolute, Call, Expression, Number, Power, Quotient, equation
@@ -192,10 +192,13 @@ class MaxPoolWork(_WindowPool[MaxPool]):
         """The largest cell of each window."""
         self.refuse_empty_windows()
         integers, back = ordered(self.x)
-        widths = [(0, 0), (0, 0), *self.reach]
+        return back(self.largest(integers))
+
+    def largest(self, integers: Integers) -> Integers:
+        """The largest of each window of integers that lie as the input does."""
         # The padding must lose against every cell.
-        cells = surrounded(integers, widths, int(integers.min()) - 1)
-        return back(self.reduced(cells, np.maximum))
+        cells = surrounded(integers, [(0, 0), (0, 0), *self.reach], int(integers.min()) - 1)
+        return self.reduced(cells, np.maximum)
 
     def convention(self) -> Text:
         """The window in words."""
@@ -364,7 +367,11 @@ class WholeMaxWork(_WholePool[Whole]):
     def compute(self) -> ExactArray:
         """The largest cell of each region."""
         integers, back = ordered(self.x)
-        return back(self.reduced(integers, np.maximum))
+        return back(self.largest(integers))
+
+    def largest(self, integers: Integers) -> Integers:
+        """The largest of each region of integers that lie as the input does."""
+        return self.reduced(integers, np.maximum)
 
     def convention(self) -> Text:
         """The regions in words."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import convscope as cs
 from convscope.rewrite.backward import GRADIENTS, backward
+from convscope.rewrite.backward.layers import routing
 from convscope.rewrite.code import code
 from convscope.worked.solution import WORKS
 
@@ -171,6 +172,43 @@ def test_a_tie_goes_to_the_first_and_is_noted():
     assert "A tie" in told
     assert "wins the window of output cell (0, 0)" in told
     assert "wins no window" in found.stages[0].cell(1, 1).to_text()
+
+
+POOLS = {
+    "touching": cs.MaxPool(2),
+    "overlapping": cs.MaxPool(3, 1, padding=1),
+    "dilated": cs.MaxPool((2, 3), (1, 2), dilation=(2, 1), padding=1),
+    "ceil": cs.MaxPool(3, 2, padding=1, ceil_mode=True),
+    "adaptive": cs.AdaptiveMaxPool((3, 2)),
+    "global": cs.GlobalMaxPool(),
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+@pytest.mark.parametrize("negative", [False, True])
+def test_every_window_is_won_by_the_first_of_its_largest_cells(name, negative):
+    """`winners` looks into each window alone; three numbers make ties nearly everywhere."""
+    x = whole_numbers(2, 3, 5, 6, low=-3 if negative else 0, high=0 if negative else 3)
+    (stage,) = cs.solve(x, POOLS[name]).stages
+    for item in range(2):
+        found = routing(stage.work, item)
+        won = [
+            min(stage.work.winners((item, channel, *place)))
+            for channel, *place in np.ndindex(*stage.work.value.shape[1:])
+        ]
+        channels = np.arange(len(won)) // (len(won) // 3)
+        assert found.rows.tolist() == list(range(len(won)))
+        assert found.columns.tolist() == [
+            int(np.ravel_multi_index((channel, *place), (3, 5, 6)))
+            for channel, place in zip(channels, won, strict=True)
+        ]
+
+
+def test_numbers_too_large_for_a_machine_and_roots_are_routed_too():
+    huge = backward(cs.solve(f"{10**30} {10**30 + 1}; 0 -1", cs.MaxPool(2)))
+    assert huge.value.tolist() == [[0, 1], [0, 0]]
+    roots = backward(cs.solve("1 2; 2 0", cs.Sigmoid(), cs.MaxPool(2)))
+    assert [[cell != 0 for cell in row] for row in roots.value.tolist()] == [[False, True], [False, False]]
 
 
 def test_sums_and_joins_share_their_gradient():

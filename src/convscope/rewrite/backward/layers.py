@@ -20,7 +20,7 @@ from convscope.rewrite.affine_map import AffineMap, from_entries, zeros
 from convscope.rewrite.backward.gradient import Gradient, MappedGradient, by_plane, summed_steps, total
 from convscope.worked.arithmetic import add, bilinear, concatenate, mapped, multiply, ordered
 from convscope.worked.pointwise import PReLUWork, SoftmaxWork, sign
-from convscope.worked.pooling import PoolWork
+from convscope.worked.pooling import MaxPoolWork, WholeMaxWork
 from convscope.worked.slopes import slope_at, slope_name
 from convscope.worked.structural import AddWork, BatchNormWork, ConcatWork, LinearWork
 from convscope.worked.symbolic import lift, lower
@@ -108,25 +108,22 @@ def _normalised(centre: Any, inverse: Any, value: Exact) -> Exact:  # noqa: ANN4
     return lower((lift(value) - centre) * inverse)
 
 
-def routing(work: PoolWork[Any], item: int) -> AffineMap:
+def routing(work: MaxPoolWork | WholeMaxWork[Any], item: int) -> AffineMap:
     """A max pool on one input as the linear map that it is there: each output cell is its winner's value.
 
     The winner is the first of the largest cells of the window, row by row.
     """
     into, out = work.x.shape[1:], work.value.shape[1:]
-    ranks = ordered(work.x)[0][item]
-    columns = []
-    for channel, *position in np.ndindex(*out):
-        ranges = work.region(tuple(position))
-        region = ranks[(channel, *np.ix_(*ranges))]
-        place = np.unravel_index(int(np.argmax(region)), region.shape)
-        winner = (channel, *(r[int(i)] for r, i in zip(ranges, place, strict=True)))
-        columns.append(int(np.ravel_multi_index(winner, into)))
+    ranks = np.unique(ordered(work.x)[0][item], return_inverse=True)[1].reshape(-1)
+    # One pool decides all: rank first; of equal cells the one with more cells after it is the larger.
+    after = np.arange(len(ranks))[::-1]
+    largest = work.largest((ranks * len(ranks) + after).reshape((1, *into)))
+    columns = len(ranks) - 1 - largest.reshape(-1) % len(ranks)
     ones = RationalArray(np.ones(len(columns), dtype=np.int64))
-    return from_entries(into, out, np.arange(len(columns)), np.array(columns, np.int64), ones, zeros(out))
+    return from_entries(into, out, np.arange(len(columns)), columns, ones, zeros(out))
 
 
-class MaxGradient(MappedGradient[PoolWork[Any]]):
+class MaxGradient(MappedGradient[MaxPoolWork | WholeMaxWork[Any]]):
     """Max pooling: the gradient goes to the cell that won, and to no other."""
 
     def jacobian(self, item: int) -> AffineMap:
