@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from convscope.interpret.colour import Blend
 from convscope.interpret.families import anchor_of, blur, gradients, second_derivatives
-from convscope.interpret.fitting import Fit, fitted, sums_of, templates
+from convscope.interpret.fitting import Fit, Sums, fitted, sums_of, templates
 from convscope.interpret.kinds import CANDIDATES
 from convscope.interpret.null import GOOD_ENOUGH, all_fits, null_of
+from convscope.interpret.oriented import ORIENTED, Told, are_told_apart, told_apart
+from convscope.interpret.surrounds import SURROUNDED, surrounded
 from convscope.interpret.templates import Floats, Integers, Shape, offsets
 
 # At most this share of random kernels is given a name: one in 25. Weighted averages, of which it is
@@ -31,6 +34,11 @@ BLOCKS_FROM, LEAST_KEPT, MOST_MEASURED = 24, 0.97, 48
 LEAST_SIDE = 3
 # Kinds that copy the picture by one tap.
 ONE_TAP = ("identity", "shift")
+# Where the candidates of the kinds that are told apart more finely stand.
+FINER = (*ORIENTED, *SURROUNDED)
+# A relief is called what else it may be only when that explains no less than this.
+MOST_LESS = 0.05
+PLACES = {candidate.kind: place for place, candidate in enumerate(CANDIDATES) if candidate.kind in FINER}
 
 NO_STRUCTURE = "no clear structure"
 
@@ -203,21 +211,26 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
     for_choice = null.log_shares(fits, sums, GOOD_ENOUGH)
     order = np.argsort(for_choice, axis=0, kind="stable")
     each = np.arange(len(units))
-    chosen = order[0]
-    p_values = null.overall(null.log_shares(fits, sums)[chosen, each])
+    p_values = null.overall(null.log_shares(fits, sums)[order[0], each])
+    told = _told(units, shape, order[0], fits, p_values)
+    chosen = _chosen(units, shape, order[0], sums, told)
     slopes, widths = _slopes(units, shape)
     ridges = _ridges(units, shape)
     found = []
     for index in range(len(units)):
-        ranked = order[:, index]
+        known = told.get(index)
         best = int(chosen[index])
         kind = CANDIDATES[best].kind
         second = next(
-            (int(r) for r in ranked if CANDIDATES[r].kind != kind and for_choice[r, index] < 0), None
+            (int(r) for r in order[:, index] if CANDIDATES[r].kind != kind and for_choice[r, index] < 0), None
         )
-        gap = 0.0 if second is None else float(for_choice[second, index] - for_choice[best, index])
+        gap = 0.0 if second is None else float(for_choice[second, index] - for_choice[order[0, index], index])
+        if known is not None and (second is None or CANDIDATES[second].kind in ORIENTED):
+            gap = 2 * known.margin
         fit = fits[best]
         explained, p_value = float(fit.explained[index]), float(p_values[index])
+        if known is not None:
+            explained = known.explained
         is_fact = _is_fact(kind, patterns[index])
         named = is_fact or (p_value <= NAMED_SHARE and explained >= LEAST_EXPLAINED)
         variant, angle, sign, scale, phase = _particulars(
@@ -227,6 +240,7 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
             units[index].reshape(shape),
             (slopes[index], widths[index]),
             ridges[index],
+            known,
         )
         found.append(
             Finding(
@@ -241,6 +255,37 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
             )
         )  # fmt: skip
     return found
+
+
+def _told(
+    units: Floats, shape: Shape, chosen: Integers, fits: Sequence[Fit], p_values: Floats
+) -> dict[int, Told]:
+    """What is told apart more finely, if the best candidate is an edge, a line, a wave or a relief."""
+    if not are_told_apart(shape):
+        return {}
+    is_oriented = np.isin(chosen, [PLACES[kind] for kind in ORIENTED])
+    places = np.flatnonzero(is_oriented & (p_values <= NAMED_SHARE))
+    told = zip(places.tolist(), told_apart(units[places], shape), strict=True)
+    # A relief of two taps is not an edge with a tap in the middle.
+    relief = fits[PLACES["emboss"]].explained
+    return {
+        index: known
+        for index, known in told
+        if CANDIDATES[chosen[index]].kind != "emboss" or known.explained >= relief[index] - MOST_LESS
+    }
+
+
+def _chosen(units: Floats, shape: Shape, first: Integers, sums: Sums, told: dict[int, Told]) -> Integers:
+    """The candidate of each kernel's kind: the first, unless kinds were told apart more finely."""
+    chosen = first.copy()
+    for index, known in told.items():
+        chosen[index] = PLACES[known.kind]
+    places = np.flatnonzero(np.isin(first, [PLACES[kind] for kind in SURROUNDED]))
+    levels = Sums(sums.level[places], sums.absolute[places], sums.taps)
+    for index, kind in zip(places.tolist(), surrounded(units[places], levels, shape), strict=True):
+        if kind is not None:
+            chosen[index] = PLACES[kind]
+    return chosen
 
 
 def _is_fact(kind: str, pattern: Floats) -> bool:
@@ -288,7 +333,13 @@ def curvatures(units: Floats, shape: Shape) -> tuple[Floats, Floats, Floats]:
 
 
 def _particulars(
-    place: int, fit: Fit, index: int, pattern: Floats, slope: tuple[float, float], ridge: float
+    place: int,
+    fit: Fit,
+    index: int,
+    pattern: Floats,
+    slope: tuple[float, float],
+    ridge: float,
+    told: Told | None,
 ) -> tuple[str | None, float | None, int, float | None, float | None]:
     """Variant, angle, sign, scale and phase of the best fit."""
     shape = (pattern.shape[0], pattern.shape[1])
@@ -303,11 +354,15 @@ def _particulars(
     known_scale = None if np.isnan(scale) else scale
     laid = float(found.angle[best])
     sign = 1 if fit.inner[index, 0] >= 0 else -1
+    if told is not None and told.kind != "edge":
+        laid, scale, sign, known_scale = told.angle, told.scale, told.sign, told.scale
     match candidate.kind:
         case "edge":
             return None, float(slope[0]), 1, float(slope[1]), None
         case "compass edge":
             return None, (laid if sign > 0 else laid + 180) % 360, 1, known_scale, None
+        case "emboss" if told is not None:
+            return None, laid % 360, sign, known_scale, None
         case "emboss":
             tap = 1 if fit.inner[index, 2] >= 0 else -1
             across = coefficients(pattern.reshape(1, -1), found.raw[best : best + 1])[0]
