@@ -16,9 +16,13 @@ from convscope.interpret.oriented import ORIENTED, Told, are_told_apart, told_ap
 from convscope.interpret.surrounds import SURROUNDED, surrounded
 from convscope.interpret.templates import Floats, Integers, Shape, offsets
 
-# At most this share of random kernels is given a name: one in 25. Weighted averages, of which it is
-# a fact and no guess that they blur, come on top (1 in 256 of random 3×3 kernels, none of larger ones).
-NAMED_SHARE = 0.04
+# At most this share of random kernels is given a name: one in 25, whether their weights are Gaussian,
+# uniform, Laplace's or Student's with three degrees of freedom. Weighted averages, of which it is a fact and
+# no guess that they blur, come on top: of n weights one in 2^(n - 1) has one sign, 1 in 256 of random 3×3
+# kernels, 1 in 16 of 1×5, 1 in 8 of 2×2.
+STATED_SHARE = 0.04
+# The p-value that a name takes: the simulation counts to a tenth.
+NAMED_SHARE = 0.9 * STATED_SHARE
 # A name that random kernels of the size reach more often than this is told with that doubt.
 DOUBTFUL_SHARE = 0.01
 # Less than half of the energy explained is no description.
@@ -32,6 +36,9 @@ LEAST_BLUR_SORT = {"box": 0.96, "Gaussian": 0.96, "motion": 0.85}
 BLOCKS_FROM, LEAST_KEPT, MOST_MEASURED = 24, 0.97, 48
 # Borders of zeros are left out down to this side: of fewer taps chance makes anything.
 LEAST_SIDE = 3
+# Of at least so many taps a mean may have a few of the other sign: at most this share of Σ|K|, and of the
+# energy as much as noise of 20 dB. Of random kernels two in a thousand are so.
+MANY, MOST_OF_OTHER, MOST_ENERGY_OF_OTHER = 16, 0.06, 0.01
 # Kinds that copy the picture by one tap.
 ONE_TAP = ("identity", "shift")
 # Where the candidates of the kinds that are told apart more finely stand.
@@ -60,7 +67,8 @@ class Finding:
         p_value: the share of random kernels of this size that fit any kind as well.
         odds: how much better this kind fits than the next, 0.5 to 1.
         explained: the share of the pattern's energy in the best template.
-        is_fact: the kind needs no statistics: one tap copies, weights of one sign average.
+        is_fact: the kind needs no statistics: one tap copies, weights of one sign (give or take
+            noise) average.
         block: the taps a side that one cell of `pattern` is the mean of.
         taps: the size that was measured where it is not the pattern's: `pattern` holds the means of
             blocks, or it has borders of zeros.
@@ -292,7 +300,15 @@ def _is_fact(kind: str, pattern: Floats) -> bool:
     """True of what needs no statistics: weights of one sign average; one tap copies."""
     if kind in ONE_TAP:
         return bool(np.count_nonzero(pattern) == 1)
-    return kind == "blur" and bool((pattern >= 0).all() or (pattern <= 0).all())
+    if kind != "blur":
+        return False
+    less = np.maximum(-pattern * np.sign(pattern.sum()), 0)
+    if not less.any():
+        return True
+    largest = np.abs(pattern).max()
+    energy = np.sum((less / largest) ** 2) / np.sum((pattern / largest) ** 2)
+    is_little = less.sum() <= MOST_OF_OTHER * np.abs(pattern).sum() and energy <= MOST_ENERGY_OF_OTHER
+    return bool(pattern.size >= MANY and is_little)
 
 
 # --- directions -------------------------------------------------------------------------------

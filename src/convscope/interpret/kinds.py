@@ -11,9 +11,9 @@ from convscope.interpret.templates import Shape
 # A kernel keeps the level of flat areas when ΣK is at least this share of Σ|K|, and clear of what the
 # rest of the kernel scatters. The smallest of kernels in use is 1/49: a 5×5 of -1 about a 25.
 KEEPS_LEVEL, CLEAR, CLEAR_OF_PATTERN = 0.015, 2.5, 1.75
-# One tap is the kernel, and a sign that of a mean, when so much of the energy is in it; and the weights
-# sum to no less than this share of a middle tap: a tap less the mean about it is no copy of the picture.
-LEAST_ONE_TAP, LEAST_ONE_SIGN, LEAST_OF_TAP = 0.85, 0.92, 0.78
+# One tap is the kernel when so much of the energy is in it, and a sign that of a mean when it has so much of
+# Σ|K|; the weights sum to no less than this share of a middle tap: a tap less the mean about it is no copy.
+LEAST_ONE_TAP, LEAST_ONE_SIGN, LEAST_OF_TAP = 0.95, 0.88, 0.5
 # Kirsch's masks are named when they are met, not when something is a little like them.
 LEAST_COMPASS = 0.93
 # Of large kernels a Gabor of few waves is much like a line or an edge, which is said instead unless it fits
@@ -33,7 +33,8 @@ def _any(sums: Sums, _: Fit) -> Booleans:
     return np.ones(len(sums.level), np.bool_)
 
 
-def _tap_in_place(sums: Sums, fit: Fit) -> Booleans:
+def is_one_tap_in_place(sums: Sums, fit: Fit) -> Booleans:
+    """The tap over the output cell is the kernel."""
     return np.asarray(_keeps_sum(sums, fit) & (fit.best == 0))
 
 
@@ -92,7 +93,7 @@ def _picture_and_gradient(sums: Sums, fit: Fit) -> Booleans:
 
 
 CANDIDATES = (
-    Candidate("identity", families.middle_tap, _tap_in_place),
+    Candidate("identity", families.middle_tap, is_one_tap_in_place),
     Candidate("shift", families.middle_tap, _tap_beside),
     Candidate("shift", families.outer_tap, _tap_elsewhere),
     Candidate("blur", families.blur, _level_at_least(0.5)),
