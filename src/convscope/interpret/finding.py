@@ -98,7 +98,9 @@ class Finding:
         return self.taps or (self.pattern.shape[0], self.pattern.shape[1])
 
 
-def findings(patterns: Floats, held: Floats | None = None) -> list[Finding]:
+def findings(
+    patterns: Floats, held: Floats | None = None, barred: Sequence[frozenset[str]] | None = None
+) -> list[Finding]:
     """Measure grey patterns ``(N, kh, kw)``, all of one size, as they lie on the picture.
 
     Large patterns that are smooth, and all that are very large, are measured on the means of blocks;
@@ -107,8 +109,9 @@ def findings(patterns: Floats, held: Floats | None = None) -> list[Finding]:
     Args:
         patterns: finite numbers.
         held: the share of its kernel's energy that each pattern holds, ``(N,)``; all of it when None.
+        barred: kinds that each pattern is not to be; none when None.
     """
-    found = _measured(patterns)
+    found = _measured(patterns, barred or [frozenset()] * len(patterns))
     if held is None:
         return found
     return [_of_a_share(finding, float(share)) for finding, share in zip(found, held, strict=True)]
@@ -121,7 +124,7 @@ def _of_a_share(finding: Finding, held: float) -> Finding:
     return replace(finding, kind=NO_STRUCTURE)
 
 
-def _measured(patterns: Floats) -> list[Finding]:
+def _measured(patterns: Floats, barred: Sequence[frozenset[str]]) -> list[Finding]:
     shape = (patterns.shape[1], patterns.shape[2])
     side = -(-max(shape) // BLOCKS_FROM)
     if side > 1:
@@ -129,14 +132,15 @@ def _measured(patterns: Floats) -> list[Finding]:
         if max(shape) > MOST_MEASURED or kept.min() >= LEAST_KEPT:
             return [
                 _enlarged(finding, side, shape, float(share))
-                for finding, share in zip(_measured(coarse), kept, strict=True)
+                for finding, share in zip(_measured(coarse, barred), kept, strict=True)
             ]
     found: list[Finding | None] = [None] * len(patterns)
     borders = _borders(patterns)
     for border in np.unique(borders, axis=0):
         places = np.flatnonzero(np.all(borders == border, axis=1))
         rows, columns = (slice(cut, length - cut) for cut, length in zip(border, shape, strict=True))
-        for place, finding in zip(places, _of_size(patterns[places, rows, columns]), strict=True):
+        inner = _of_size(patterns[places, rows, columns], [barred[place] for place in places.tolist()])
+        for place, finding in zip(places, inner, strict=True):
             found[place] = finding if not border.any() else _padded(finding, patterns[place])
     return [finding for finding in found if finding is not None]
 
@@ -164,7 +168,7 @@ def _padded(finding: Finding, pattern: Floats) -> Finding:
     return replace(finding, pattern=pattern, taps=size)
 
 
-def _of_size(patterns: Floats) -> list[Finding]:
+def _of_size(patterns: Floats, barred: Sequence[frozenset[str]]) -> list[Finding]:
     """Patterns measured at their own size."""
     shape = (patterns.shape[1], patterns.shape[2])
     flat = patterns.reshape(len(patterns), -1)
@@ -172,7 +176,8 @@ def _of_size(patterns: Floats) -> list[Finding]:
     alive = largest[:, 0] > 0
     units = flat[alive] / largest[alive]  # first, so that no square is too large or too small for a float
     units /= np.linalg.norm(units, axis=1, keepdims=True)
-    measured = iter(_alive(units, shape, patterns[alive])) if alive.any() else iter(())
+    kept = [kinds for kinds, lives in zip(barred, alive, strict=True) if lives]
+    measured = iter(_alive(units, shape, patterns[alive], kept)) if alive.any() else iter(())
     return [
         next(measured) if lives else _dead(pattern) for lives, pattern in zip(alive, patterns, strict=True)
     ]
@@ -212,16 +217,22 @@ def _dead(pattern: Floats) -> Finding:
     )
 
 
-def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
+def _alive(units: Floats, shape: Shape, patterns: Floats, barred: Sequence[frozenset[str]]) -> list[Finding]:
     fits = all_fits(shape, units)
     sums = sums_of(units)
     null = null_of(shape)
     for_choice = null.log_shares(fits, sums, GOOD_ENOUGH)
+    for index, kinds in enumerate(barred):
+        for_choice[[candidate.kind in kinds for candidate in CANDIDATES], index] = 0.0
     order = np.argsort(for_choice, axis=0, kind="stable")
     each = np.arange(len(units))
     p_values = null.overall(null.log_shares(fits, sums)[order[0], each])
-    told = _told(units, shape, order[0], fits, p_values)
-    chosen = _chosen(units, shape, order[0], sums, told)
+    told = {
+        index: known
+        for index, known in _told(units, shape, order[0], fits, p_values).items()
+        if known.kind not in barred[index]
+    }
+    chosen = _chosen(units, shape, order[0], sums, told, barred)
     slopes, widths = _slopes(units, shape)
     ridges = _ridges(units, shape)
     found = []
@@ -283,7 +294,14 @@ def _told(
     }
 
 
-def _chosen(units: Floats, shape: Shape, first: Integers, sums: Sums, told: dict[int, Told]) -> Integers:
+def _chosen(
+    units: Floats,
+    shape: Shape,
+    first: Integers,
+    sums: Sums,
+    told: dict[int, Told],
+    barred: Sequence[frozenset[str]],
+) -> Integers:
     """The candidate of each kernel's kind: the first, unless kinds were told apart more finely."""
     chosen = first.copy()
     for index, known in told.items():
@@ -291,7 +309,7 @@ def _chosen(units: Floats, shape: Shape, first: Integers, sums: Sums, told: dict
     places = np.flatnonzero(np.isin(first, [PLACES[kind] for kind in SURROUNDED]))
     levels = Sums(sums.level[places], sums.absolute[places], sums.taps)
     for index, kind in zip(places.tolist(), surrounded(units[places], levels, shape), strict=True):
-        if kind is not None:
+        if kind is not None and kind not in barred[index]:
             chosen[index] = PLACES[kind]
     return chosen
 
