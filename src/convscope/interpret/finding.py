@@ -39,6 +39,8 @@ LEAST_SIDE = 3
 # Of at least so many taps a mean may have a few of the other sign: at most this share of Σ|K|, and of the
 # energy as much as noise of 20 dB. Of random kernels two in a thousand are so.
 MANY, MOST_OF_OTHER, MOST_ENERGY_OF_OTHER = 16, 0.06, 0.01
+# How far ahead a kind is of the next, natural logarithms, at most; so far where no other kind is possible.
+MOST_GAP = 50.0
 # Kinds that copy the picture by one tap.
 ONE_TAP = ("identity", "shift")
 # Where the candidates of the kinds that are told apart more finely stand.
@@ -243,8 +245,12 @@ def _alive(units: Floats, shape: Shape, patterns: Floats, barred: Sequence[froze
         second = next(
             (int(r) for r in order[:, index] if CANDIDATES[r].kind != kind and for_choice[r, index] < 0), None
         )
-        gap = 0.0 if second is None else float(for_choice[second, index] - for_choice[order[0, index], index])
-        if known is not None and (second is None or CANDIDATES[second].kind in ORIENTED):
+        gap = (
+            MOST_GAP
+            if second is None
+            else float(for_choice[second, index] - for_choice[order[0, index], index])
+        )
+        if known is not None and second is not None and CANDIDATES[second].kind in ORIENTED:
             gap = 2 * known.margin
         fit = fits[best]
         explained, p_value = float(fit.explained[index]), float(p_values[index])
@@ -268,7 +274,7 @@ def _alive(units: Floats, shape: Shape, patterns: Floats, barred: Sequence[froze
                 kind,
                 CANDIDATES[second].kind if second is not None else NO_STRUCTURE,
                 variant, angle, sign, scale, phase, p_value,
-                float(1 / (1 + np.exp(-min(gap, 50.0)))),
+                float(1 / (1 + np.exp(-min(gap, MOST_GAP)))),
                 explained,
                 is_fact,
             )
