@@ -95,13 +95,13 @@ def test_a_picture_said_to_stay_that_is_moved_is_caught():
 
 
 def test_a_contradicted_sentence_says_which_stimulus_and_is_worth_half(monkeypatch):
-    from convscope.interpret import description
+    from convscope.interpret import confirming
 
-    def turned(patterns, _):
+    def turned(patterns, *_):
         return [replace(each, angle=(each.angle + 180) % 360) for each in findings(patterns)]
 
     honest = describe("sobel_y")
-    monkeypatch.setattr(description, "findings", turned)
+    monkeypatch.setattr(confirming, "findings", turned)
     told = describe("sobel_y")
     assert not told.check.agrees
     assert told.check.disagreement.startswith("a step from dark to bright along 90°")
@@ -126,3 +126,33 @@ def test_every_kind_that_is_named_is_tried():
     from convscope.interpret.kinds import CANDIDATES
 
     assert {candidate.kind for candidate in CANDIDATES} == set(CLAIMS) | set(COPIES)
+
+
+def coloured_layer(seed: int) -> np.ndarray:
+    """Waves under bells, half of them in colour, with noise: what a first layer looks like."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:7, :7] - 3.0
+    found = []
+    for index in range(64):
+        turn, length, phase = random.uniform((0, 3, 0), (np.pi, 9, 2 * np.pi))
+        bell = np.exp(-(x**2 + y**2) / 2 / random.uniform(1.2, 3) ** 2)
+        wave = bell * np.cos(2 * np.pi * (x * np.cos(turn) + y * np.sin(turn)) / length + phase)
+        kernel = np.einsum("c,ij->cij", np.ones(3) if index % 2 else random.standard_normal(3), wave)
+        deviation = 0.1 * np.sqrt(np.mean(kernel**2))
+        found.append(kernel + deviation * random.standard_normal(kernel.shape))
+    return np.array(found)
+
+
+def test_an_answer_that_stimuli_refute_gives_way_to_one_that_they_confirm():
+    from convscope.interpret.colour import blends
+    from convscope.interpret.confirming import measured
+
+    bank = coloured_layer(0)
+    first = checks(measured(blends(bank), [frozenset()] * len(bank)))
+    told = describe_many(bank)
+    refuted = sum(not check.agrees for check in first)
+    assert refuted >= 8
+    assert sum(not each.check.agrees for each in told) <= refuted / 2
+    for before, after in zip(first, told, strict=True):
+        assert after.check.agrees or not before.agrees  # none that was confirmed is lost
+        assert after.check.agrees or after.check.disagreement

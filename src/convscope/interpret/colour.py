@@ -32,6 +32,7 @@ class Blend:
         rival: the pattern along the axis not described: grey for a colour kernel, the strongest colour
             for a grey one; None where channels are no colours.
         opponents: what each channel counts along the strongest colour; None where channels are no colours.
+        rival_held: the share of the kernel's energy that `rival` holds.
     """
 
     pattern: Floats
@@ -41,6 +42,7 @@ class Blend:
     is_colour: bool
     rival: Floats | None
     opponents: Floats | None = None
+    rival_held: float = 0.0
 
     @property
     def channels(self) -> int:
@@ -50,6 +52,21 @@ class Blend:
     def colour(self, sign: int) -> str:
         """The name of the colour that raises (1) or lowers (-1) the response."""
         return hue_name(sign * self.axis)
+
+
+def other_way(blend: Blend) -> Blend | None:
+    """The same kernel along the axis that was not described; None where channels are no colours."""
+    if blend.rival is None or blend.opponents is None:
+        return None
+    return replace(
+        blend,
+        pattern=blend.rival,
+        axis=np.ones(RGB) if blend.is_colour else blend.opponents,
+        held=blend.rival_held,
+        is_colour=not blend.is_colour,
+        rival=blend.pattern,
+        rival_held=blend.held,
+    )
 
 
 def hue_name(axis: Floats) -> str:
@@ -118,16 +135,20 @@ def _of_colours(flat: Floats, shape: tuple[int, int]) -> list[Blend]:
         axis = sign * axes[index] / np.abs(axes[index]).max()
         colour = (axis @ flat[index]).reshape(shape)
         plain = flat[index].sum(axis=0).reshape(shape)
-        held = np.sum((patterns if is_colour else grey)[index] ** 2) / total[index]
+        held, other = (
+            float(np.sum(part[index] ** 2) / total[index])
+            for part in ((patterns, grey) if is_colour else (grey, patterns))
+        )
         found.append(
             Blend(
                 colour if is_colour else plain,
                 axis if is_colour else np.ones(RGB),
-                float(held),
+                held,
                 share,
                 is_colour,
                 plain if is_colour else colour,
                 axis,
+                other,
             )
         )
     return found

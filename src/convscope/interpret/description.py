@@ -15,11 +15,12 @@ from convscope.core.kernel import Kernel
 from convscope.core.number import parse_number
 from convscope.core.reading import MatrixLike
 from convscope.errors import InputError
-from convscope.interpret.claims import Check, checks
+from convscope.interpret.claims import Check
 from convscope.interpret.colour import blends
+from convscope.interpret.confirming import confirmed
 from convscope.interpret.conventions import Convention, check_convention, laid_on_the_picture
 from convscope.interpret.evidence import Evidence, evidence_of, norm_of
-from convscope.interpret.finding import NO_STRUCTURE, Finding, findings
+from convscope.interpret.finding import NO_STRUCTURE, Finding
 from convscope.interpret.input import Source, read_source
 from convscope.interpret.sentences import direction_word, kind_of, polarity_words, sentence
 from convscope.interpret.templates import Floats
@@ -199,18 +200,12 @@ def describe_many(
 
 def described(source: Source, convention: Convention) -> list[Description]:
     """The kernels of one size measured together."""
-    laid = laid_on_the_picture(source.weights, convention)
-    mixed = blends(laid)
-    patterns, held = np.array([blend.pattern for blend in mixed]), np.array([blend.held for blend in mixed])
-    found = [
-        replace(finding, blend=blend if blend.channels > 1 else None)
-        for finding, blend in zip(findings(patterns, held), mixed, strict=True)
-    ]
+    found, tried = confirmed(blends(laid_on_the_picture(source.weights, convention)))
     kept = source.weights
     kept.flags.writeable = False
     return [
         _description(weights, name, convention, finding, check, source.exact)
-        for weights, name, finding, check in zip(kept, source.names, found, checks(found), strict=True)
+        for weights, name, finding, check in zip(kept, source.names, found, tried, strict=True)
     ]
 
 

@@ -153,10 +153,14 @@ def sharpen(shape: Shape) -> Templates:
     return _with_centre(shape, lambda middle: [(_laid(shape, small, middle), 1.0) for small in smalls])
 
 
+# So many widths that the level which a mask keeps is known to a few thousandths.
+UNSHARP_WIDTHS = 48
+
+
 def unsharp(shape: Shape) -> Templates:
     """A tap less a blurred surrounding that is wider, or weighs the nearer more."""
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
-    widths = [w for w in scales_of(shape) if w >= 0.6]
+    widths = list(np.geomspace(0.6, max(scales_of(shape)), UNSHARP_WIDTHS))
 
     def around(middle: Shape) -> list[tuple[Floats | None, float]]:
         squared = (rows - middle[0]) ** 2 + (columns - middle[1]) ** 2
@@ -327,13 +331,30 @@ def emboss(shape: Shape) -> Templates:
     if max(shape) < 3:
         return of_patterns(np.zeros((0, 3, *shape)), free=4)
     gradient = gradients(shape)
-    slopes = gradient.raw.reshape(len(gradient), 2, *shape)
-    patterns = [
-        np.concatenate([slopes, np.broadcast_to(impulse(shape, middle), (len(slopes), 1, *shape))], axis=1)
-        for middle in middles_of(shape)
-    ]
-    scale = np.tile(gradient.scale, len(patterns))
-    return of_patterns(np.concatenate(patterns), scale=scale, free=5)
+    slopes, scales = gradient.raw.reshape(len(gradient), 2, *shape), gradient.scale
+    patterns, scale = [], []
+    for middle in middles_of(shape):
+        pairs = _pairs(shape, middle)
+        both = np.concatenate([slopes, pairs])
+        tap = np.broadcast_to(impulse(shape, middle), (len(both), 1, *shape))
+        patterns.append(np.concatenate([both, tap], axis=1))
+        scale += [*scales, *(0.5,) * len(pairs)]
+    return of_patterns(np.concatenate(patterns), scale=np.array(scale), free=5)
+
+
+# Right less left and below less above, of the nearest neighbours and of those at the corners.
+ACROSS = np.array([[0.0, 0, 0], [-1, 0, 1], [0, 0, 0]])
+ACROSS_CORNERS = np.array([[-1.0, 0, 1], [0, 0, 0], [-1, 0, 1]])
+
+
+def _pairs(shape: Shape, middle: Shape) -> Floats:
+    """Differences of single taps on either side of a tap, ``(L, 2, kh, kw)``."""
+    found = []
+    for small in (ACROSS, ACROSS_CORNERS):
+        laid = [_laid(shape, each, middle) for each in (small, small.T)]
+        if all(each is not None for each in laid):
+            found.append(laid)
+    return np.array(found, np.float64).reshape(len(found), 2, *shape)
 
 
 # --- waves ------------------------------------------------------------------------------------

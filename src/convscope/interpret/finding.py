@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from convscope.interpret.colour import Blend
 from convscope.interpret.families import anchor_of, blur, gradients, second_derivatives
-from convscope.interpret.fitting import Fit, fitted, sums_of, templates
+from convscope.interpret.fitting import Fit, Sums, fitted, sums_of, templates
 from convscope.interpret.kinds import CANDIDATES
 from convscope.interpret.null import GOOD_ENOUGH, all_fits, null_of
+from convscope.interpret.oriented import ORIENTED, Told, are_told_apart, told_apart
+from convscope.interpret.surrounds import SURROUNDED, surrounded
 from convscope.interpret.templates import Floats, Integers, Shape, offsets
 
-# At most this share of random kernels is given a name: one in 25. Weighted averages, of which it is
-# a fact and no guess that they blur, come on top (1 in 256 of random 3×3 kernels, none of larger ones).
-NAMED_SHARE = 0.04
+# At most this share of random kernels is given a name: one in 25, whether their weights are Gaussian,
+# uniform, Laplace's or Student's with three degrees of freedom. Weighted averages, of which it is a fact and
+# no guess that they blur, come on top: of n weights one in 2^(n - 1) has one sign, 1 in 256 of random 3×3
+# kernels, 1 in 16 of 1×5, 1 in 8 of 2×2.
+STATED_SHARE = 0.04
+# The p-value that a name takes: the simulation counts to a tenth.
+NAMED_SHARE = 0.9 * STATED_SHARE
 # A name that random kernels of the size reach more often than this is told with that doubt.
 DOUBTFUL_SHARE = 0.01
 # Less than half of the energy explained is no description.
@@ -29,8 +36,18 @@ LEAST_BLUR_SORT = {"box": 0.96, "Gaussian": 0.96, "motion": 0.85}
 BLOCKS_FROM, LEAST_KEPT, MOST_MEASURED = 24, 0.97, 48
 # Borders of zeros are left out down to this side: of fewer taps chance makes anything.
 LEAST_SIDE = 3
+# Of at least so many taps a mean may have a few of the other sign: at most this share of Σ|K|, and of the
+# energy as much as noise of 20 dB. Of random kernels two in a thousand are so.
+MANY, MOST_OF_OTHER, MOST_ENERGY_OF_OTHER = 16, 0.06, 0.01
+# How far ahead a kind is of the next, natural logarithms, at most; so far where no other kind is possible.
+MOST_GAP = 50.0
 # Kinds that copy the picture by one tap.
 ONE_TAP = ("identity", "shift")
+# Where the candidates of the kinds that are told apart more finely stand.
+FINER = (*ORIENTED, *SURROUNDED)
+# A relief is called what else it may be only when that explains no less than this.
+MOST_LESS = 0.05
+PLACES = {candidate.kind: place for place, candidate in enumerate(CANDIDATES) if candidate.kind in FINER}
 
 NO_STRUCTURE = "no clear structure"
 
@@ -52,7 +69,8 @@ class Finding:
         p_value: the share of random kernels of this size that fit any kind as well.
         odds: how much better this kind fits than the next, 0.5 to 1.
         explained: the share of the pattern's energy in the best template.
-        is_fact: the kind needs no statistics: one tap copies, weights of one sign average.
+        is_fact: the kind needs no statistics: one tap copies, weights of one sign (give or take
+            noise) average.
         block: the taps a side that one cell of `pattern` is the mean of.
         taps: the size that was measured where it is not the pattern's: `pattern` holds the means of
             blocks, or it has borders of zeros.
@@ -82,7 +100,9 @@ class Finding:
         return self.taps or (self.pattern.shape[0], self.pattern.shape[1])
 
 
-def findings(patterns: Floats, held: Floats | None = None) -> list[Finding]:
+def findings(
+    patterns: Floats, held: Floats | None = None, barred: Sequence[frozenset[str]] | None = None
+) -> list[Finding]:
     """Measure grey patterns ``(N, kh, kw)``, all of one size, as they lie on the picture.
 
     Large patterns that are smooth, and all that are very large, are measured on the means of blocks;
@@ -91,8 +111,9 @@ def findings(patterns: Floats, held: Floats | None = None) -> list[Finding]:
     Args:
         patterns: finite numbers.
         held: the share of its kernel's energy that each pattern holds, ``(N,)``; all of it when None.
+        barred: kinds that each pattern is not to be; none when None.
     """
-    found = _measured(patterns)
+    found = _measured(patterns, barred or [frozenset()] * len(patterns))
     if held is None:
         return found
     return [_of_a_share(finding, float(share)) for finding, share in zip(found, held, strict=True)]
@@ -105,7 +126,7 @@ def _of_a_share(finding: Finding, held: float) -> Finding:
     return replace(finding, kind=NO_STRUCTURE)
 
 
-def _measured(patterns: Floats) -> list[Finding]:
+def _measured(patterns: Floats, barred: Sequence[frozenset[str]]) -> list[Finding]:
     shape = (patterns.shape[1], patterns.shape[2])
     side = -(-max(shape) // BLOCKS_FROM)
     if side > 1:
@@ -113,14 +134,15 @@ def _measured(patterns: Floats) -> list[Finding]:
         if max(shape) > MOST_MEASURED or kept.min() >= LEAST_KEPT:
             return [
                 _enlarged(finding, side, shape, float(share))
-                for finding, share in zip(_measured(coarse), kept, strict=True)
+                for finding, share in zip(_measured(coarse, barred), kept, strict=True)
             ]
     found: list[Finding | None] = [None] * len(patterns)
     borders = _borders(patterns)
     for border in np.unique(borders, axis=0):
         places = np.flatnonzero(np.all(borders == border, axis=1))
         rows, columns = (slice(cut, length - cut) for cut, length in zip(border, shape, strict=True))
-        for place, finding in zip(places, _of_size(patterns[places, rows, columns]), strict=True):
+        inner = _of_size(patterns[places, rows, columns], [barred[place] for place in places.tolist()])
+        for place, finding in zip(places, inner, strict=True):
             found[place] = finding if not border.any() else _padded(finding, patterns[place])
     return [finding for finding in found if finding is not None]
 
@@ -148,7 +170,7 @@ def _padded(finding: Finding, pattern: Floats) -> Finding:
     return replace(finding, pattern=pattern, taps=size)
 
 
-def _of_size(patterns: Floats) -> list[Finding]:
+def _of_size(patterns: Floats, barred: Sequence[frozenset[str]]) -> list[Finding]:
     """Patterns measured at their own size."""
     shape = (patterns.shape[1], patterns.shape[2])
     flat = patterns.reshape(len(patterns), -1)
@@ -156,7 +178,8 @@ def _of_size(patterns: Floats) -> list[Finding]:
     alive = largest[:, 0] > 0
     units = flat[alive] / largest[alive]  # first, so that no square is too large or too small for a float
     units /= np.linalg.norm(units, axis=1, keepdims=True)
-    measured = iter(_alive(units, shape, patterns[alive])) if alive.any() else iter(())
+    kept = [kinds for kinds, lives in zip(barred, alive, strict=True) if lives]
+    measured = iter(_alive(units, shape, patterns[alive], kept)) if alive.any() else iter(())
     return [
         next(measured) if lives else _dead(pattern) for lives, pattern in zip(alive, patterns, strict=True)
     ]
@@ -196,28 +219,43 @@ def _dead(pattern: Floats) -> Finding:
     )
 
 
-def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
+def _alive(units: Floats, shape: Shape, patterns: Floats, barred: Sequence[frozenset[str]]) -> list[Finding]:
     fits = all_fits(shape, units)
     sums = sums_of(units)
     null = null_of(shape)
     for_choice = null.log_shares(fits, sums, GOOD_ENOUGH)
+    for index, kinds in enumerate(barred):
+        for_choice[[candidate.kind in kinds for candidate in CANDIDATES], index] = 0.0
     order = np.argsort(for_choice, axis=0, kind="stable")
     each = np.arange(len(units))
-    chosen = order[0]
-    p_values = null.overall(null.log_shares(fits, sums)[chosen, each])
+    p_values = null.overall(null.log_shares(fits, sums)[order[0], each])
+    told = {
+        index: known
+        for index, known in _told(units, shape, order[0], fits, p_values).items()
+        if known.kind not in barred[index]
+    }
+    chosen = _chosen(units, shape, order[0], sums, told, barred)
     slopes, widths = _slopes(units, shape)
     ridges = _ridges(units, shape)
     found = []
     for index in range(len(units)):
-        ranked = order[:, index]
+        known = told.get(index)
         best = int(chosen[index])
         kind = CANDIDATES[best].kind
         second = next(
-            (int(r) for r in ranked if CANDIDATES[r].kind != kind and for_choice[r, index] < 0), None
+            (int(r) for r in order[:, index] if CANDIDATES[r].kind != kind and for_choice[r, index] < 0), None
         )
-        gap = 0.0 if second is None else float(for_choice[second, index] - for_choice[best, index])
+        gap = (
+            MOST_GAP
+            if second is None
+            else float(for_choice[second, index] - for_choice[order[0, index], index])
+        )
+        if known is not None and second is not None and CANDIDATES[second].kind in ORIENTED:
+            gap = 2 * known.margin
         fit = fits[best]
         explained, p_value = float(fit.explained[index]), float(p_values[index])
+        if known is not None:
+            explained = known.explained
         is_fact = _is_fact(kind, patterns[index])
         named = is_fact or (p_value <= NAMED_SHARE and explained >= LEAST_EXPLAINED)
         variant, angle, sign, scale, phase = _particulars(
@@ -227,6 +265,7 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
             units[index].reshape(shape),
             (slopes[index], widths[index]),
             ridges[index],
+            known,
         )
         found.append(
             Finding(
@@ -235,7 +274,7 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
                 kind,
                 CANDIDATES[second].kind if second is not None else NO_STRUCTURE,
                 variant, angle, sign, scale, phase, p_value,
-                float(1 / (1 + np.exp(-min(gap, 50.0)))),
+                float(1 / (1 + np.exp(-min(gap, MOST_GAP)))),
                 explained,
                 is_fact,
             )
@@ -243,11 +282,57 @@ def _alive(units: Floats, shape: Shape, patterns: Floats) -> list[Finding]:
     return found
 
 
+def _told(
+    units: Floats, shape: Shape, chosen: Integers, fits: Sequence[Fit], p_values: Floats
+) -> dict[int, Told]:
+    """What is told apart more finely, if the best candidate is an edge, a line, a wave or a relief."""
+    if not are_told_apart(shape):
+        return {}
+    is_oriented = np.isin(chosen, [PLACES[kind] for kind in ORIENTED])
+    places = np.flatnonzero(is_oriented & (p_values <= NAMED_SHARE))
+    told = zip(places.tolist(), told_apart(units[places], shape), strict=True)
+    # A relief of two taps is not an edge with a tap in the middle.
+    relief = fits[PLACES["emboss"]].explained
+    return {
+        index: known
+        for index, known in told
+        if CANDIDATES[chosen[index]].kind != "emboss" or known.explained >= relief[index] - MOST_LESS
+    }
+
+
+def _chosen(
+    units: Floats,
+    shape: Shape,
+    first: Integers,
+    sums: Sums,
+    told: dict[int, Told],
+    barred: Sequence[frozenset[str]],
+) -> Integers:
+    """The candidate of each kernel's kind: the first, unless kinds were told apart more finely."""
+    chosen = first.copy()
+    for index, known in told.items():
+        chosen[index] = PLACES[known.kind]
+    places = np.flatnonzero(np.isin(first, [PLACES[kind] for kind in SURROUNDED]))
+    levels = Sums(sums.level[places], sums.absolute[places], sums.taps)
+    for index, kind in zip(places.tolist(), surrounded(units[places], levels, shape), strict=True):
+        if kind is not None and kind not in barred[index]:
+            chosen[index] = PLACES[kind]
+    return chosen
+
+
 def _is_fact(kind: str, pattern: Floats) -> bool:
     """True of what needs no statistics: weights of one sign average; one tap copies."""
     if kind in ONE_TAP:
         return bool(np.count_nonzero(pattern) == 1)
-    return kind == "blur" and bool((pattern >= 0).all() or (pattern <= 0).all())
+    if kind != "blur":
+        return False
+    less = np.maximum(-pattern * np.sign(pattern.sum()), 0)
+    if not less.any():
+        return True
+    largest = np.abs(pattern).max()
+    energy = np.sum((less / largest) ** 2) / np.sum((pattern / largest) ** 2)
+    is_little = less.sum() <= MOST_OF_OTHER * np.abs(pattern).sum() and energy <= MOST_ENERGY_OF_OTHER
+    return bool(pattern.size >= MANY and is_little)
 
 
 # --- directions -------------------------------------------------------------------------------
@@ -288,7 +373,13 @@ def curvatures(units: Floats, shape: Shape) -> tuple[Floats, Floats, Floats]:
 
 
 def _particulars(
-    place: int, fit: Fit, index: int, pattern: Floats, slope: tuple[float, float], ridge: float
+    place: int,
+    fit: Fit,
+    index: int,
+    pattern: Floats,
+    slope: tuple[float, float],
+    ridge: float,
+    told: Told | None,
 ) -> tuple[str | None, float | None, int, float | None, float | None]:
     """Variant, angle, sign, scale and phase of the best fit."""
     shape = (pattern.shape[0], pattern.shape[1])
@@ -303,11 +394,15 @@ def _particulars(
     known_scale = None if np.isnan(scale) else scale
     laid = float(found.angle[best])
     sign = 1 if fit.inner[index, 0] >= 0 else -1
+    if told is not None and told.kind != "edge":
+        laid, scale, sign, known_scale = told.angle, told.scale, told.sign, told.scale
     match candidate.kind:
         case "edge":
             return None, float(slope[0]), 1, float(slope[1]), None
         case "compass edge":
             return None, (laid if sign > 0 else laid + 180) % 360, 1, known_scale, None
+        case "emboss" if told is not None:
+            return None, laid % 360, sign, known_scale, None
         case "emboss":
             tap = 1 if fit.inner[index, 2] >= 0 else -1
             across = coefficients(pattern.reshape(1, -1), found.raw[best : best + 1])[0]

@@ -112,6 +112,9 @@ def candidate_fit(candidate: Candidate, shape: Shape, units: Numbers) -> Fit:
 
 
 def one_sign(units: Numbers) -> Floats:
-    """The energy in the weights of the sign that has more of it: 1 for a weighted average."""
-    positive = np.sum(np.maximum(units, 0) ** 2, axis=1)
-    return np.asarray(np.maximum(positive, 1 - positive))
+    """The share of Σ|K| in the weights of the sign that has more of it: 1 for a weighted average.
+
+    Not the share of the energy, which one large weight among many is enough for.
+    """
+    absolute = np.abs(units).sum(axis=1)
+    return np.asarray((1 + np.abs(units.sum(axis=1)) / absolute) / 2)

@@ -11,14 +11,14 @@ from convscope.interpret.templates import Shape
 # A kernel keeps the level of flat areas when ΣK is at least this share of Σ|K|, and clear of what the
 # rest of the kernel scatters. The smallest of kernels in use is 1/49: a 5×5 of -1 about a 25.
 KEEPS_LEVEL, CLEAR, CLEAR_OF_PATTERN = 0.015, 2.5, 1.75
-# One tap is the kernel, and a sign that of a mean, when so much of the energy is in it.
-LEAST_ONE_TAP, LEAST_ONE_SIGN = 0.85, 0.85
+# One tap is the kernel when so much of the energy is in it, and a sign that of a mean when it has so much of
+# Σ|K|; the weights sum to no less than this share of a middle tap: a tap less the mean about it is no copy.
+LEAST_ONE_TAP, LEAST_ONE_SIGN, LEAST_OF_TAP = 0.95, 0.88, 0.5
 # Kirsch's masks are named when they are met, not when something is a little like them.
 LEAST_COMPASS = 0.93
-# A Gabor of few waves is much like a line or an edge, which is said instead unless it fits clearly
-# better; the nearest neighbours weigh most in an unsharp mask, too; an edge that the window cuts off
-# unevenly does not quite sum to zero.
-GABOR_HANDICAP, SHARPEN_HANDICAP, EMBOSS_HANDICAP = 0.01, 0.003, 0.015
+# Of large kernels a Gabor of few waves is much like a line or an edge, which is said instead unless it fits
+# clearly better; an edge that the window cuts off unevenly does not quite sum to zero.
+GABOR_HANDICAP, EMBOSS_HANDICAP = 0.01, 0.015
 
 
 def _gabor_handicap(_: Shape) -> float:
@@ -29,28 +29,27 @@ def _emboss_handicap(_: Shape) -> float:
     return EMBOSS_HANDICAP
 
 
-def _sharpen_handicap(shape: Shape) -> float:
-    return 0.0 if max(shape) <= 3 else SHARPEN_HANDICAP
-
-
-def _unsharp_handicap(shape: Shape) -> float:
-    return SHARPEN_HANDICAP - _sharpen_handicap(shape)
-
-
 def _any(sums: Sums, _: Fit) -> Booleans:
     return np.ones(len(sums.level), np.bool_)
 
 
-def _tap_in_place(_: Sums, fit: Fit) -> Booleans:
-    return np.asarray((fit.best == 0) & (fit.explained >= LEAST_ONE_TAP))
+def is_one_tap_in_place(sums: Sums, fit: Fit) -> Booleans:
+    """The tap over the output cell is the kernel."""
+    return np.asarray(_keeps_sum(sums, fit) & (fit.best == 0))
 
 
-def _tap_beside(_: Sums, fit: Fit) -> Booleans:
-    return np.asarray((fit.best > 0) & (fit.explained >= LEAST_ONE_TAP))
+def _tap_beside(sums: Sums, fit: Fit) -> Booleans:
+    return np.asarray(_keeps_sum(sums, fit) & (fit.best > 0))
 
 
 def _tap_elsewhere(_: Sums, fit: Fit) -> Booleans:
     return np.asarray(fit.explained >= LEAST_ONE_TAP)
+
+
+def _keeps_sum(sums: Sums, fit: Fit) -> Booleans:
+    tap = fit.inner[:, 0]
+    kept = sums.level * sums.absolute * tap >= LEAST_OF_TAP * tap**2
+    return np.asarray((fit.explained >= LEAST_ONE_TAP) & kept)
 
 
 def _one_sign(_: Sums, fit: Fit) -> Booleans:
@@ -94,15 +93,15 @@ def _picture_and_gradient(sums: Sums, fit: Fit) -> Booleans:
 
 
 CANDIDATES = (
-    Candidate("identity", families.middle_tap, _tap_in_place),
+    Candidate("identity", families.middle_tap, is_one_tap_in_place),
     Candidate("shift", families.middle_tap, _tap_beside),
     Candidate("shift", families.outer_tap, _tap_elsewhere),
     Candidate("blur", families.blur, _level_at_least(0.5)),
     Candidate("blur", families.unsharp, _tap_with_surrounding),
     Candidate("blur", None, _one_sign),
-    Candidate("sharpen", families.sharpen, _tap_against_surrounding, _sharpen_handicap),
-    Candidate("unsharp", families.unsharp, _tap_against_surrounding, _unsharp_handicap),
-    Candidate("edge", families.edge, _level_at_most(0.25)),
+    Candidate("sharpen", families.sharpen, _tap_against_surrounding),
+    Candidate("unsharp", families.unsharp, _tap_against_surrounding),
+    Candidate("edge", families.edge, _level_at_most(0.65)),
     Candidate("compass edge", families.compass, _compass),
     Candidate("line", families.line, _level_at_most(0.6)),
     Candidate("blob", families.blob, _level_at_most(0.3)),

@@ -24,7 +24,7 @@ from convscope.interpret.templates import LARGE, Floats, Numbers, Shape, is_larg
 SEED = 20_240_229
 # Random kernels simulated of each distribution, for up to so many taps. Fewer where kernels are large:
 # there the shares scatter less.
-DRAWS = ((40, 2000), (64, 1000), (LARGE, 500), (np.inf, 200))
+DRAWS = ((9, 6000), (40, 2000), (64, 1000), (LARGE, 500), (np.inf, 200))
 # From here down the law above is used: the share of random kernels that the simulation still counts well.
 TAIL = 0.02
 LEAST_LEFT = 1e-15
@@ -57,13 +57,21 @@ class Tail:
 
 
 def random_units(shape: Shape) -> list[Numbers]:
-    """Kernels of independent weights: Gaussian (every direction alike), uniform, and with heavy tails."""
+    """Kernels of independent weights: Gaussian (every direction alike), uniform, and with heavy tails.
+
+    The tails are Laplace's, and Student's with three degrees of freedom.
+    """
     taps = shape[0] * shape[1]
     size = (next(draws for most, draws in DRAWS if taps <= most), taps)
     random = np.random.default_rng(SEED)
     if is_large(shape):  # sums of so many weights are Gaussian whatever the weights are
         return [_units(random.standard_normal(size))]
-    drawn = (random.standard_normal(size), random.uniform(-1, 1, size), random.laplace(size=size))
+    drawn = (
+        random.standard_normal(size),
+        random.uniform(-1, 1, size),
+        random.laplace(size=size),
+        random.standard_t(3, size),
+    )
     return [_units(each) for each in drawn]
 
 
@@ -96,7 +104,7 @@ class Null:
     def overall(self, best: Floats) -> Floats:
         """The share of random kernels whose best candidate is as surprising: the p-value.
 
-        It is the largest of the three distributions'.
+        It is the largest of the distributions'.
         """
         return np.asarray(np.max([_share(simulated, best) for simulated in self.best], axis=0))
 
