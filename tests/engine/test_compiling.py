@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from numba.core.caching import IndexDataCacheFile
 
+from convscope.engine import cache
 from convscope.engine.compiling import _File
 
 
@@ -32,3 +35,11 @@ def test_what_is_saved_is_found_by_another_process(tmp_path, key):
     _File(str(tmp_path), "function", "stamp").save(key, "code")
     assert _File(str(tmp_path), "function", "stamp").load(key) == "code"
     assert _File(str(tmp_path), "function", "another source").load(key) is None
+
+
+def test_every_compiled_module_is_in_the_stamp():
+    """Code compiled from an older source of a module that is not in it would be used for the newer one."""
+    folder = Path(cache.__file__).parent
+    marks = ("\n@compiled\n", "@intrinsic\n")
+    compiled = {path.stem for path in folder.glob("*.py") if any(m in path.read_text("utf-8") for m in marks)}
+    assert compiled <= set(cache.COMPILED)

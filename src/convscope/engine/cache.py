@@ -13,7 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 
 # The modules that Numba compiles, and what they are compiled with.
-COMPILED = ("bands", "box", "compiling", "direct", "lanes", "layout", "memory", "separable", "simd", "tiles")
+COMPILED = (
+    "bands", "box", "compiling", "direct", "lanes", "layout", "memory", "row_windows", "separable", "simd",
+    "tiles",
+)  # fmt: skip
 FOLDER_VARIABLE = "CONVSCOPE_CACHE"
 
 
