@@ -10,19 +10,25 @@ help with.
 from __future__ import annotations
 
 from convscope.engine.compiling import compiled
-from convscope.engine.memory import add_to_word, call_tiles, give_way, read_word, relax, write_word
+from convscope.engine.memory import (
+    CACHE_LINE,
+    add_to_word,
+    call_tiles,
+    give_way,
+    read_word,
+    relax,
+    write_word,
+)
 
-LINE = 64
 # Places on the board, in bytes.
-SEQUENCE, OPEN, INSIDE, NEXT, TOP, BOTTOM = (place * LINE for place in range(6))
-FUNCTION, JOB, SRC, DST, SCRATCH, ROOM, ROWS, BAND, SEATS = (6 * LINE + 8 * place for place in range(9))
-BOARD_BYTES = 8 * LINE
+SEQUENCE, OPEN, INSIDE, NEXT, TOP, BOTTOM = (place * CACHE_LINE for place in range(6))
+FUNCTION, JOB, SRC, DST, SCRATCH, ROOM, ROWS, BAND, SEATS = (6 * CACHE_LINE + 8 * place for place in range(9))
+BOARD_BYTES = 8 * CACHE_LINE
 # How often the leader looks whether all have left before it lets other programs run.
 LOOKS = 2000
 YIELD = 16  # looks between two offers of the processor to other threads
 # What a leader says: it did nothing; it has done its part, others are still at theirs; all is done.
 REFUSED, UNFINISHED, DONE = range(3)
-CACHE_LINE = 64  # bytes on which a result that is streamed must begin
 
 
 @compiled

@@ -48,7 +48,7 @@ from convscope.engine.layout import (
 )
 from convscope.engine.memory import pointer
 from convscope.engine.simd import BLOCK_BYTES, dense_block, fence, taps_block
-from convscope.engine.tiles import aligned_shift, load_tile, write_sums
+from convscope.engine.tiles import aligned_shift, fetch_rows, load_tile, next_tile, write_sums
 
 dense_1, dense_2, dense_3, dense_4 = (dense_block(rows) for rows in (1, 2, 3, 4))
 taps_2 = taps_block(2)
@@ -117,6 +117,7 @@ def direct_tile(
     height: int,
     width: int,
     size: int,
+    ahead: int,
 ) -> None:
     """One kernel over one loaded tile; `dst` is where its first result goes."""
     method, rows, kh, kw = entry[0], entry[1], entry[2], entry[3]
@@ -127,6 +128,7 @@ def direct_tile(
     whole = count * size // BLOCK_BYTES
     step = g[STEP_Y] * g[SCRATCH_ROW]
     for y in range(0, height, rows):
+        fetch_rows(g, ahead, y, min(rows, height - y), height)
         src = tile + y * step
         out = dst + y * g[DST_ROW]
         straight = whole if g[PLAIN] == 1 and y + rows <= height else 0
@@ -190,10 +192,11 @@ def direct_tiles(
                 top * g[STEP_Y], (height - 1) * g[STEP_Y] + g[EXTENT_Y],
                 left * g[STEP_X], (width - 1) * g[STEP_X] + g[EXTENT_X], size,
             )  # fmt: skip
+            ahead = next_tile(g, src, top, left, end)
             for k in range(g[KERNELS]):
                 place = dst + k * g[DST_KERNEL] + top * g[DST_ROW] + left * g[CHANNELS] * g[DST_SIZE]
                 direct_tile(
                     work, result, g, kernels[k], factors[k], weights, offsets,
-                    tile, scratch + g[SUMS_AT], place, height, width, size,
+                    tile, scratch + g[SUMS_AT], place, height, width, size, ahead if k == 0 else 0,
                 )  # fmt: skip
     fence()

@@ -38,9 +38,10 @@ from __future__ import annotations
     TAP_STEP,  # from one tap to its right neighbour
     GROUP,  # output rows between the vertical pass and the horizontal one
     FIRST_ROW,  # of a part of a picture, in the whole
+    AHEAD,  # 1: the picture is larger than the caches, and the next tile is fetched during work on this one
     ALIKE,  # 1: every number of the border is the fill value
     LENGTH,
-) = range(36)
+) = range(37)
 
 # Places in the job, the one table that a tile function is given: where the others lie, and how long they are.
 (

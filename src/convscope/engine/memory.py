@@ -14,6 +14,7 @@ from numba.extending import intrinsic
 from convscope.engine.simd import I64, number_type
 
 ORDER = "seq_cst"
+CACHE_LINE = 64  # bytes
 _IS_X86 = platform.machine().lower() in {"x86_64", "amd64", "i386", "i686"}
 
 
@@ -86,6 +87,26 @@ def give_way(typing: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+@intrinsic
+def expect(typing: Any, address: Any, count: Any) -> Any:
+    """Have `count` bytes brought near while other work is done; nothing happens where there is no memory."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, count = arguments
+        line, byte, flag = ir.Constant(I64, CACHE_LINE), ir.IntType(8).as_pointer(), ir.IntType(32)
+        form = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        fetch = cgutils.get_or_insert_function(builder.module, form, "llvm.prefetch.p0i8")
+        # To read, into the second-level cache, as data.
+        how = [ir.Constant(flag, word) for word in (0, 2, 1)]
+        lines = builder.sdiv(builder.add(count, ir.Constant(I64, CACHE_LINE - 1)), line)
+        with cgutils.for_range(builder, lines) as loop:
+            place = builder.add(address, builder.mul(loop.index, line))
+            builder.call(fetch, [builder.inttoptr(place, byte), *how])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
 
 
 @intrinsic

@@ -18,6 +18,7 @@ LINE = 64  # bytes of a cache line
 MAX_ROWS = 4  # output rows of a block (`direct.MAX_ROWS`), which a tile may overshoot
 TILE_BYTES = 400 * 1024  # of scratch memory a tile should stay within: well inside a second-level cache
 MIN_TILE_WIDTH = 256
+CACHE_BYTES = 2**20  # pictures larger than this come from farther away than a processor's own cache
 STREAM_BYTES = 6 * 2**20  # results larger than this leave the cache before anyone reads them
 
 
@@ -179,6 +180,7 @@ def _sizes(
     g[at.OUT_WIDTH] = request.out[1]
     g[at.STEP_Y], g[at.STEP_X] = sy, sx
     g[at.FIRST_ROW] = request.first_row
+    g[at.AHEAD] = int(request.picture[0] * strides.source[0] > CACHE_BYTES)
     g[at.ALIKE] = int(request.border in {"zero", "constant"})
     g[at.EXTENT_Y], g[at.EXTENT_X] = extent_y, extent_x
     g[at.DST_ROW], g[at.DST_KERNEL], g[at.DST_SIZE] = (

@@ -68,7 +68,7 @@ from convscope.engine.layout import (
 from convscope.engine.memory import pointer
 from convscope.engine.row_windows import MAX_CHANNELS
 from convscope.engine.simd import BLOCK_BYTES, VECTOR_BYTES, fence
-from convscope.engine.tiles import aligned_shift, load_tile, write_sums
+from convscope.engine.tiles import aligned_shift, fetch_rows, load_tile, next_tile, write_sums
 
 
 @compiled
@@ -211,10 +211,17 @@ def horizontal_pass(
     height: int,
     width: int,
     size: int,
+    ahead: int,
+    begin: int,
+    total: int,
 ) -> None:
-    """The second pass of one kernel: one short window sum is written at once, all else is added up first."""
+    """The second pass of one kernel: one short window sum is written at once, all else is added up first.
+
+    Meanwhile a share of the next tile, which lies at `ahead`, is fetched: `begin` of `total` rows are done.
+    """
     term = terms[entry[0]]
     if not is_one_window(g, entry, term, runs, table):
+        fetch_rows(g, ahead, begin, height, total)
         horizontal_sums(
             work, result, g, entry, terms, table, runs, factor, weights, offsets, scratch, dst,
             height, width, size,
@@ -222,6 +229,7 @@ def horizontal_pass(
         return
     offset, length = runs[term[8]], runs[term[8] + 1]
     for y in range(height):
+        fetch_rows(g, ahead, begin + y, 1, total)
         row_results(
             work, g[CHANNELS], scratch + g[MIDDLE_AT] + y * g[MIDDLE_ROW] + offset, g[TAP_STEP], length,
             scratch + g[SUMS_AT], dst + y * g[DST_ROW], width * g[CHANNELS], factor, g[STREAM],
@@ -262,6 +270,7 @@ def separable_tiles(
                 top * g[STEP_Y], (height - 1) * g[STEP_Y] + g[EXTENT_Y],
                 left * g[STEP_X], columns, size,
             )  # fmt: skip
+            ahead = next_tile(g, src, top, left, end)
             blocks = (columns * g[CHANNELS] * size + BLOCK_BYTES - 1) // BLOCK_BYTES
             for k in range(g[KERNELS]):
                 entry = kernels[k]
@@ -278,5 +287,6 @@ def separable_tiles(
                     horizontal_pass(
                         work, result, g, entry, terms, table, runs, factors[k], weights, offsets,
                         scratch, place + y * g[DST_ROW], rows, width, size,
+                        ahead if k == 0 else 0, y, height,
                     )  # fmt: skip
     fence()

@@ -10,9 +10,12 @@ from typing import Any
 from convscope.engine.compiling import compiled
 from convscope.engine.lanes import convert_row, fill_row, finish_row, peek, peek_place, poke
 from convscope.engine.layout import (
+    AHEAD,
     ALIKE,
     CHANNELS,
+    EXTENT_Y,
     MAPPED_ROWS,
+    OUT_WIDTH,
     PAD_LEFT,
     SCRATCH_ROW,
     SRC_CHANNEL,
@@ -20,9 +23,13 @@ from convscope.engine.layout import (
     SRC_ROW,
     SRC_SIZE,
     STEP_X,
+    STEP_Y,
     STREAM,
+    TILE_HEIGHT,
+    TILE_WIDTH,
     WIDTH,
 )
+from convscope.engine.memory import expect
 from convscope.engine.simd import VECTOR_BYTES
 
 
@@ -118,6 +125,31 @@ def load_tile(
             source, work, rows_at, columns_at, fill, src, src_row, scratch, scratch_row, rows,
             right, columns, channels, pixel, channel, size,
         )  # fmt: skip
+
+
+@compiled
+def next_tile(g: Any, src: int, top: int, left: int, end: int) -> int:
+    """Where the picture begins that the next tile covers; 0 when it need not be fetched, or there is none."""
+    left += g[TILE_WIDTH]
+    if left >= g[OUT_WIDTH]:
+        left = 0
+        top += g[TILE_HEIGHT]
+    if g[AHEAD] == 0 or top >= end:
+        return 0
+    row, column = top * g[STEP_Y], max(left * g[STEP_X] - g[PAD_LEFT], 0)
+    address: int = src + row * g[SRC_ROW] + column * g[SRC_PIXEL]
+    return address
+
+
+@compiled
+def fetch_rows(g: Any, ahead: int, y: int, rows: int, height: int) -> None:
+    """The share of the next tile that is fetched with output rows `y` to `y + rows` of this one."""
+    if ahead == 0:
+        return
+    loaded = (height - 1) * g[STEP_Y] + g[EXTENT_Y]
+    count = g[TILE_WIDTH] * g[STEP_X] * g[SRC_PIXEL]
+    for row in range(y * loaded // height, (y + rows) * loaded // height):
+        expect(ahead + row * g[SRC_ROW], count)
 
 
 @compiled
