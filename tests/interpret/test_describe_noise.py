@@ -17,6 +17,9 @@ from convscope.interpret.finding import (
 )
 from convscope.interpret.null import null_of
 
+# Draws run again and again what other tests run.
+pytestmark = pytest.mark.no_cover
+
 DRAWN = {
     "Gaussian": lambda random, size: random.standard_normal(size),
     "uniform": lambda random, size: random.uniform(-1, 1, size),
