@@ -43,6 +43,12 @@ def test_of_random_kernels_no_more_than_the_stated_share_is_named(shape, drawn):
     assert named <= stated(shape) + 2 * scatter
 
 
+@pytest.mark.parametrize("side", [3, 5, 7])
+def test_nor_of_random_whole_numbers(side):
+    bank = np.random.default_rng(side).integers(-3, 4, (3000, side, side)).astype(float)
+    assert np.mean([found.kind != NO_STRUCTURE for found in findings(bank)]) <= stated((side, side))
+
+
 @pytest.mark.parametrize(("kind", "size"), [("edge", 5), ("edge", 7), ("line", 7), ("gabor", 7)])
 def test_no_more_of_kernels_whose_weights_change_places(kind, size):
     random = np.random.default_rng(2)
