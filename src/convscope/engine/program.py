@@ -17,7 +17,11 @@ BANDS = 6  # at least so many, where the picture is high enough
 LINE = 64  # bytes of a cache line
 MAX_ROWS = 4  # output rows of a block (`direct.MAX_ROWS`), which a tile may overshoot
 TILE_BYTES = 400 * 1024  # of scratch memory a tile should stay within: well inside a second-level cache
-MIN_TILE_WIDTH = 256
+# Of window sums, which need two rows of memory for one and are not slowed by the third-level cache.
+WINDOW_BYTES = 1024 * 1024
+MIN_TILE_WIDTH = 256  # numbers
+# What a row of a tile costs beside its numbers, in bytes: window sums begin with vectors that are dropped.
+TILE_ROW, WINDOW_ROW = 400, 1500
 CACHE_BYTES = 2**20  # pictures larger than this come from farther away than a processor's own cache
 STREAM_BYTES = 6 * 2**20  # results larger than this leave the cache before anyone reads them
 
@@ -98,22 +102,25 @@ def tile_shape(request: Request, size: int, buffers: int) -> tuple[int, int]:
     extent_y, extent_x = request.extent
     channels = request.picture[2]
     best = (float("inf"), 1, 1)
-    candidates = [width, 8192, 4096, 2048, 1024, 512, MIN_TILE_WIDTH]
+    # Equal parts of the width: thirds only of window sums, whose rows cost by themselves.
+    parts = [n * 2**k for n in ((1, 3) if buffers else (1,)) for k in range(16)]
+    parts = [n for n in parts if n == 1 or width * channels >= n * MIN_TILE_WIDTH]
+    room, per_row = (WINDOW_BYTES, WINDOW_ROW) if buffers else (TILE_BYTES, TILE_ROW)
     # Several bands, or a second thread has nothing to do; few of a high kernel: each loads its border again.
     bands = BANDS if 3 * extent_y * BANDS <= height * sy else 2
     share = max(-(-height // bands), MAX_ROWS)
     share += -share % MAX_ROWS
     # Multiples of 16 pixels, so that every tile of a streamed result begins on a cache line.
-    for wide in sorted({min(max(w // channels // 16 * 16, 16), width) for w in candidates}, reverse=True):
+    for wide in sorted({min(-(-width // n // 16) * 16, width) for n in parts}, reverse=True):
         row = ((wide - 1) * sx + extent_x) * channels * size
-        rows = TILE_BYTES // row
+        rows = room // row
         high = (rows - extent_y) // (sy + (buffers if sy == 1 else 1)) if buffers else (rows - extent_y) // sy
         high = min(max(high, MAX_ROWS), height, share)
         high = max(high - high % MAX_ROWS, min(MAX_ROWS, height))
         used = row * ((high - 1) * sy + extent_y + buffers * high)
         load = ((high - 1) * sy + extent_y) / (high * sy) * (((wide - 1) * sx + extent_x) / (wide * sx))
-        # A row of at least 4 KiB keeps the memory's prefetcher going; past the cache every byte is dear.
-        cost = load * (1 + 400 / row) + max(used / TILE_BYTES - 1, 0)
+        # Long rows keep the memory's prefetcher going; past the cache every byte is dear.
+        cost = load * (1 + per_row / row) + max(used / room - 1, 0)
         if cost < best[0]:
             best = (cost, high, wide)
     return best[1], best[2]
