@@ -26,6 +26,12 @@ def _typical_machine(monkeypatch, tmp_path):
     from convscope.engine import direct, separable
 
     assert direct is not separable
+    # No measurement in the background, of this test or an earlier one, writes into the folder.
+    monkeypatch.setattr(signatures, "_calibrating", threading.Event())
+    signatures._calibrating.set()
+    for thread in threading.enumerate():
+        if thread.name == "convscope-calibration":
+            thread.join()
     monkeypatch.setenv("CONVSCOPE_CACHE", str(tmp_path))
     monkeypatch.setattr(cost, "_measured", [])
     cost.known_machine.cache_clear()
