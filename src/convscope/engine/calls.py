@@ -32,15 +32,18 @@ def addresses_are_known() -> bool:
 class Call:
     """A call made before, over pictures laid out like the first one's."""
 
-    __slots__ = ("_dtype", "_functions", "_kept", "_limits", "_prepared", "_program", "_shape", "_threads")
+    __slots__ = (
+        "_dtype", "_job", "_kept", "_lead", "_limits", "_prepared", "_program", "_run", "_shape", "_threads",
+    )  # fmt: skip
 
     def __init__(self, prepared: Prepared, picture: Picture, out: Picture, kept: object) -> None:
         from convscope.engine.bands import lead_arrays, run_arrays
 
         self._prepared, self._kept = prepared, kept  # what the key names by id stays what it is
         self._shape, self._dtype = out.shape, out.dtype
+        self._lead, self._run = lead_arrays, run_arrays
         function, job, self._program = prepared.passes[0]
-        self._functions = (function, job), lead_arrays, run_arrays
+        self._job = (function, job)
         self._threads = prepared.threads(self._program)
         spans = [step * (length - 1) for step, length in zip(picture.strides, picture.shape, strict=True)]
         below = sum(span for span in spans if span < 0)
@@ -50,20 +53,19 @@ class Call:
 
     def run(self, picture: Picture, out: Picture | None) -> Picture | None:
         """The result; None where this one call is unlike the earlier one."""
-        from_here, lead_arrays, run_arrays = self._functions
         if out is None:
             out = empty(self._shape, self._dtype)
         elif not out.flags.writeable:
             return None
-        where = (*from_here, id(picture), id(out), *self._limits)
+        where = (*self._job, id(picture), id(out), *self._limits)
         program, rows = self._program, self._prepared.plan.request.out[0]
         ran = None
         if self._threads > 1:
             ran = crew().run(
-                lead_arrays, where, program.scratch, rows, program.band, self._threads, self._prepared.seconds
+                self._lead, where, program.scratch, rows, program.band, self._threads, self._prepared.seconds
             )
         if ran is None:
-            ran = run_arrays(*where, scratch(program.scratch), rows)
+            ran = self._run(*where, scratch(program.scratch), rows)
         return out if ran else None
 
 
