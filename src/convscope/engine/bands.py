@@ -29,6 +29,7 @@ LOOKS = 2000
 YIELD = 16  # looks between two offers of the processor to other threads
 # What a leader says: it did nothing; it has done its part, others are still at theirs; all is done.
 REFUSED, UNFINISHED, DONE = range(3)
+ANYWHERE = -1  # a result may begin on a cache line or not
 
 
 @compiled
@@ -91,7 +92,7 @@ def numbers_of(array: int, head: int) -> int:
 def is_fit(src: int, dst: int, below: int, within: int, length: int, aligned: int) -> bool:
     """True when picture and result lie apart, and the result begins on a cache line or not, as is wanted."""
     apart = src + within <= dst or dst + length <= src + below
-    return apart and (dst % CACHE_LINE == 0) == (aligned == 1)
+    return apart and (aligned == ANYWHERE or (dst % CACHE_LINE == 0) == (aligned == 1))
 
 
 @compiled

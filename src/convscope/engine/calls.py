@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from convscope.engine.execution import Picture, Prepared, empty, prepared_for, written_at_once
+from convscope.engine.execution import LARGE, Picture, Prepared, empty, prepared_for, written_at_once
 from convscope.engine.running import ALIGNMENT, crew, scratch
 
 MAX_CALLS = 256
@@ -37,7 +37,7 @@ class Call:
     )  # fmt: skip
 
     def __init__(self, prepared: Prepared, picture: Picture, out: Picture, kept: object) -> None:
-        from convscope.engine.bands import lead_arrays, run_arrays
+        from convscope.engine.bands import ANYWHERE, lead_arrays, run_arrays
 
         self._prepared, self._kept = prepared, kept  # what the key names by id stays what it is
         self._shape, self._dtype = out.shape, out.dtype
@@ -48,7 +48,8 @@ class Call:
         spans = [step * (length - 1) for step, length in zip(picture.strides, picture.shape, strict=True)]
         below = sum(span for span in spans if span < 0)
         within = sum(span for span in spans if span > 0) + picture.itemsize
-        aligned = int(out.ctypes.data % ALIGNMENT == 0)
+        # A small result is not streamed, and may begin anywhere.
+        aligned = ANYWHERE if out.nbytes < LARGE else int(out.ctypes.data % ALIGNMENT == 0)
         self._limits = (HEAD, below, within, out.strides[0] * out.shape[0], aligned)
 
     def run(self, picture: Picture, out: Picture | None) -> Picture | None:
