@@ -245,13 +245,7 @@ def _alive(units: Floats, shape: Shape, patterns: Floats, barred: Sequence[froze
         second = next(
             (int(r) for r in order[:, index] if CANDIDATES[r].kind != kind and for_choice[r, index] < 0), None
         )
-        gap = (
-            MOST_GAP
-            if second is None
-            else float(for_choice[second, index] - for_choice[order[0, index], index])
-        )
-        if known is not None and second is not None and CANDIDATES[second].kind in ORIENTED:
-            gap = 2 * known.margin
+        gap = _gap(for_choice[:, index], int(order[0, index]), second, known)
         fit = fits[best]
         explained, p_value = float(fit.explained[index]), float(p_values[index])
         if known is not None:
@@ -280,6 +274,15 @@ def _alive(units: Floats, shape: Shape, patterns: Floats, barred: Sequence[froze
             )
         )  # fmt: skip
     return found
+
+
+def _gap(for_choice: Floats, first: int, second: int | None, known: Told | None) -> float:
+    """How far the kind is ahead of the next, natural logarithms."""
+    if second is None:
+        return MOST_GAP
+    if known is not None and CANDIDATES[second].kind in ORIENTED:
+        return 2 * known.margin
+    return float(for_choice[second] - for_choice[first])
 
 
 def _told(
